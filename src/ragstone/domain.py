@@ -69,6 +69,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexedChunk:
+    """A chunk with what the index keeps of it."""
+
+    chunk: Chunk
+    vector: Vector
+    terms: Mapping[str, int]  # how often each term occurs in the searchable text
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddingModel:
     """What has to be known of a model before its vectors can be stored or asked."""
 

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from ragstone.domain import (
     Candidates,
-    Chunk,
     Document,
     EmbeddingModel,
     Filter,
+    IndexedChunk,
     Known,
     Matrix,
     Passage,
@@ -43,14 +43,6 @@ class Embedder(Protocol):
     async def embed_queries(self, texts: Sequence[str]) -> Matrix:
         """Vectors of questions, shape (len(texts), dimension)."""
         ...
-
-
-class IndexedChunk(Protocol):
-    """A chunk with what the index keeps of it."""
-
-    chunk: Chunk
-    vector: Vector
-    terms: Mapping[str, int]  # term -> frequency
 
 
 class Library(Protocol):

@@ -1,0 +1,166 @@
+"""The only reader of the environment and of the settings file.
+
+A setting comes from the environment (`RAGSTONE_` and its name in capitals), else from the TOML file, else it has
+its default. An unknown name fails at start: a misspelt setting that is ignored is found weeks later.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ragstone.errors import SettingsError
+
+PREFIX = "RAGSTONE_"
+
+
+def _default_home() -> Path:
+    # PostgreSQL refuses to run as root and has to give up the privilege; root's own home is closed to everyone
+    # else, so root's data belongs where the file hierarchy standard puts a service's state.
+    if os.geteuid() == 0:
+        return Path("/var/lib/ragstone")
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "ragstone"
+
+
+class Settings(BaseModel):
+    """Every setting with its default and what it is for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=_default_home, description="Data folder of the embedded database.")
+    database_url: str | None = Field(
+        None,
+        description="Own PostgreSQL (>= 16 with pgvector >= 0.8.5) instead of the embedded one, as a URL or DSN.",
+    )
+    database_admin_url: str | None = Field(
+        None,
+        description="Owner's connection for migrations; without it database_url migrates as well.",
+    )
+    database_pool: int = Field(10, ge=1, le=1000, description="Connections that one process opens at most.")
+    postgres_bindir: Path | None = Field(None, description="Folder of own PostgreSQL programs for the embedded server.")
+    store: str = Field("default", min_length=1, description="Store that commands use when none is named.")
+    embedder_threads: int = Field(
+        0, ge=0, description="Threads of the local embedder while ingesting; 0 takes every core."
+    )
+    query_threads: int = Field(1, ge=1, description="Threads of the local embedder for one question.")
+    ingest_max_file_mb: int = Field(100, ge=1, description="Larger files are refused, in MiB.")
+    ingest_expanded_mb: int = Field(512, ge=1, description="Most that a compressed file may expand to, in MiB.")
+    ingest_file_seconds: int = Field(300, ge=1, description="A file that takes longer to read is given up.")
+    ingest_memory_mb: int = Field(
+        2048, ge=256, description="Address space of the process that reads files, in MiB; a file that needs more fails."
+    )
+    ingest_ocr: bool = Field(default=False, description="Recognise text in scanned pages; needs ragstone[ocr].")
+    chunk_tokens: int = Field(200, ge=32, le=256, description="Size of a chunk in tokens of the embedder.")
+    search_top_k: int = Field(10, ge=1, le=50, description="Hits of a search.")
+    host: str = Field("127.0.0.1", description="Address on which `ragstone serve` listens.")
+    port: int = Field(8421, ge=0, le=65535, description="Port on which `ragstone serve` listens; 0 takes a free one.")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of a setting came from."""
+
+    name: str
+    value: str  # as text, passwords masked
+    source: str  # default, environment, or the file's path
+    variable: str  # the environment variable that sets it
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force and where each came from."""
+
+    settings: Settings
+    origins: tuple[Origin, ...]
+
+
+def load(environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read the environment and the settings file.
+
+    The file is `RAGSTONE_CONFIG`, else `ragstone.toml` in the data folder if there is one. In it a name such as
+    `database_url` may also be written as `url` in a table `[database]`.
+
+    Raises:
+        SettingsError: A name is unknown, a value does not fit, or the file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    variables = {k.removeprefix(PREFIX).lower(): v for k, v in environ.items() if k.startswith(PREFIX)}
+    named = variables.pop("config", None)
+    file = Path(named) if named else Path(variables.get("home") or _default_home()) / "ragstone.toml"
+    written = _read_file(file, required=named is not None)
+    _refuse_unknown(variables, lambda name: PREFIX + name.upper(), "the environment")
+    _refuse_unknown(written, str, str(file))
+    values: dict[str, object] = {**written, **variables}
+    if "home" in values:
+        values["home"] = Path(str(values["home"])).expanduser().absolute()
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        place = f"{PREFIX}{name.upper()}" if name in variables else f"{name} in {file}"
+        raise SettingsError(
+            f"The setting {place} does not fit", why=first["msg"], remedy=Settings.model_fields[name].description or ""
+        ) from None
+    origins = tuple(
+        Origin(
+            name=name,
+            value=_shown(getattr(settings, name)),
+            source="environment" if name in variables else str(file) if name in written else "default",
+            variable=PREFIX + name.upper(),
+            description=field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    )
+    return Loaded(settings, origins)
+
+
+def _read_file(file: Path, *, required: bool) -> dict[str, object]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise SettingsError(
+                f"The settings file {file} does not exist", remedy="Create it or unset RAGSTONE_CONFIG"
+            ) from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read", why=str(error)) from None
+    flat: dict[str, object] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}_{inner}": v for inner, v in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _refuse_unknown(names: Mapping[str, object], spelling: Callable[[str], str], place: str) -> None:
+    for name in names:
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            raise SettingsError(
+                f"There is no setting {spelling(name)} (found in {place})",
+                remedy=f"Did you mean {spelling(near[0])}?" if near else "`ragstone config` lists all settings",
+            )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return mask_password(str(value))
+
+
+def mask_password(dsn: str) -> str:
+    """A connection string as it may be shown."""
+    dsn = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", dsn)
+    return re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", dsn)

@@ -1,0 +1,130 @@
+"""The pool of connections: every transaction acts for one tenant, under a role that owns nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+from pgvector.psycopg.halfvec import register_halfvec_info
+from psycopg import AsyncConnection
+from psycopg.types import TypeInfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ragstone.errors import DatabaseError, DatabaseUnavailableError, DatabaseUnsuitableError, DiskFullError
+from ragstone.storage.migrate import unavailable
+
+# ef_search and the iterative scan: without the scan, recall falls to .67 under filters (docs/decisions/0002).
+# max_scan_tuples bounds what a filter that matches almost nothing may cost.
+_SESSION = b"""
+SET search_path = ragstone, public;
+SET jit = off;
+SET hnsw.ef_search = 100;
+SET hnsw.iterative_scan = relaxed_order;
+SET hnsw.max_scan_tuples = 40000;
+SET idle_in_transaction_session_timeout = '15min';
+"""
+
+
+class Database:
+    """A pool of connections to one database."""
+
+    def __init__(self, dsn: Callable[[], str], *, size: int = 10, timeout: float = 30) -> None:
+        """Nothing is opened yet; `dsn` is asked again for each connection, so it may revive the server."""
+        self._dsn = dsn
+        self._halfvec: TypeInfo | None = None
+        # The pool tries a connection before it lends it: after a restart of the server all are dead.
+        self._pool = AsyncConnectionPool(
+            self._conninfo,
+            kwargs={"autocommit": True, "connect_timeout": 10},
+            min_size=1,
+            max_size=size,
+            timeout=timeout,
+            open=False,
+            configure=self._configure,
+            check=AsyncConnectionPool.check_connection,
+            name="ragstone",
+        )
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            DatabaseUnavailableError: The server cannot be reached or refuses the login.
+            DatabaseUnsuitableError: The login may not act as ragstone_app, or the schema is missing.
+        """
+        # The pool keeps trying in the background and says nothing; the first connection is made here so that
+        # a wrong password is told at once.
+        try:
+            async with await AsyncConnection.connect(self._dsn(), autocommit=True, connect_timeout=10) as connection:
+                await self._configure(connection)
+        except psycopg.OperationalError as error:
+            raise unavailable(error, self._dsn()) from None
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._pool.close()
+
+    async def _conninfo(self) -> str:
+        return self._dsn()
+
+    async def _configure(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.execute("SET ROLE ragstone_app")
+            await connection.execute(_SESSION)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
+            raise DatabaseUnsuitableError(
+                "This login may not act as the role ragstone_app",
+                why=str(error).splitlines()[0],
+                remedy="Run GRANT ragstone_app TO the login of RAGSTONE_DATABASE_URL",
+            ) from None
+        if self._halfvec is None:
+            self._halfvec = await TypeInfo.fetch(connection, "halfvec")
+        if self._halfvec is None:
+            raise DatabaseUnsuitableError(
+                "The type halfvec is missing in this database", remedy="Run CREATE EXTENSION vector in schema public"
+            )
+        register_halfvec_info(connection, self._halfvec)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection outside any transaction and tenant; its errors come out as Ragstone's own."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except psycopg.errors.DiskFull as error:
+            raise DiskFullError(
+                "The database has no space left",
+                why=str(error).splitlines()[0],
+                remedy="Free space on its disk and run the command again; what was confirmed is stored",
+            ) from None
+        except PoolTimeout as error:
+            raise DatabaseUnavailableError(
+                "The database does not answer", why=str(error), remedy="`ragstone doctor` looks closer"
+            ) from None
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailableError(
+                "The connection to the database broke",
+                why=" ".join(str(error).split()),
+                remedy="Try again; `ragstone doctor` looks closer",
+            ) from None
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DatabaseError("The database refused", why=str(error).splitlines()[0]) from None
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
+        """A read-committed transaction in the name of a tenant."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('ragstone.tenant', %s, true)", (str(tenant_id),))
+            yield connection
+
+    async def tenant(self, name: str) -> int:
+        """The id of the tenant of that name, made if there is none."""
+        async with self.connection() as connection:
+            cursor = await connection.execute("SELECT tenant_named(%s)", (name,))
+            row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0])

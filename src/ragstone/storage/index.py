@@ -1,0 +1,171 @@
+"""The reading side of the library in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from pgvector import HalfVector
+from psycopg import AsyncConnection, AsyncCursor
+
+from ragstone.domain import Candidates, Filter, Passage, Store, Vector
+from ragstone.storage import filters, postings
+from ragstone.storage.database import Database
+from ragstone.storage.statements import statement
+
+# Up to this many chunks are compared one by one: docs/decisions/0002-storage.md has the figures.
+SCAN_UP_TO = 4000
+
+_BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_SET_TENANT = b"SELECT set_config('ragstone.tenant', %(tenant)s::text, true)"
+
+
+class PostgresIndex:
+    """The documents of one tenant, from the reading side; see `ports.Index`."""
+
+    def __init__(self, database: Database, tenant_id: int) -> None:
+        """Act for this tenant."""
+        self._database = database
+        self._tenant = tenant_id
+        self._models: dict[str, int] = {}
+
+    @asynccontextmanager
+    async def snapshot(self, stores: Sequence[Store]) -> AsyncIterator[PostgresSnapshot]:
+        """A consistent view of these stores, which share one embedding model."""
+        model_id = await self._model_id(stores[0])
+        scope = {"tenant": self._tenant, "stores": [store.id for store in stores]}
+        async with self._database.connection() as connection:
+            snapshot = PostgresSnapshot(connection, model_id, scope)
+            try:
+                yield snapshot
+            finally:
+                await snapshot.close()
+
+    async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
+        """`text[start:end]` of a document's stored text; None when the document is gone."""
+        async with self._database.transaction(self._tenant) as connection:
+            cursor = await connection.execute(
+                statement("index", "quote"),
+                {"tenant": self._tenant, "store": store.id, "file": file_id, "start": start, "length": end - start},
+            )
+            row = await cursor.fetchone()
+        return str(row[0]) if row else None
+
+    async def _model_id(self, store: Store) -> int:
+        if store.model.name not in self._models:
+            async with self._database.connection() as connection:
+                cursor = await connection.execute("SELECT id FROM embedding_model WHERE name = %s", (store.model.name,))
+                row = await cursor.fetchone()
+            assert row is not None
+            self._models[store.model.name] = row[0]
+        return self._models[store.model.name]
+
+
+class PostgresSnapshot:
+    """One state of the index, held by a repeatable-read transaction; see `ports.Snapshot`."""
+
+    def __init__(self, connection: AsyncConnection, model_id: int, scope: Mapping[str, object]) -> None:
+        """The transaction begins with the first question, in the same round trip."""
+        self._connection = connection
+        self._model_id = model_id
+        self._scope = scope
+        self._begun = False
+
+    async def candidates(
+        self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter | None
+    ) -> Candidates:
+        """The nearest `limit` chunks by vector, and the postings of the terms."""
+        if condition is not None:
+            return await self._filtered(vector, terms, limit, condition)
+        nearest = {"vector": HalfVector(vector), "limit": limit, "scan_up_to": SCAN_UP_TO}
+        async with self._connection.pipeline():
+            await self._begin()
+            lexical = await self._lexical(terms)
+            dense = await self._run("nearest", nearest)
+        return await _candidates(await _pairs(dense), lexical)
+
+    async def passages(self, chunk_ids: Sequence[int], vector: Vector) -> Mapping[int, Passage]:
+        """Bodies by chunk id, with the exact inner product; chunks that do not exist are absent."""
+        async with self._connection.pipeline():
+            await self._begin()
+            cursor = await self._run("passages", {"ids": list(chunk_ids), "vector": HalfVector(vector)})
+        return {row[0]: _passage(row) for row in await cursor.fetchall()}
+
+    async def close(self) -> None:
+        """End the transaction."""
+        if self._begun and not self._connection.closed:
+            await self._connection.execute("ROLLBACK")
+
+    async def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            await self._connection.execute(_BEGIN)
+            await self._connection.execute(_SET_TENANT, self._scope)
+
+    async def _filtered(self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter) -> Candidates:
+        values: dict[str, object] = {}
+        where = filters.condition(condition, values)
+        async with self._connection.pipeline():
+            await self._begin()
+            lexical = await self._lexical(terms)
+            passing = await self._run("rankable", values, where)
+        ids = [row[0] for row in await passing.fetchall()]
+        nearest = {"vector": HalfVector(vector), "limit": limit}
+        if len(ids) <= SCAN_UP_TO:
+            dense = await self._run("nearest_of", {**nearest, "ids": ids})
+        else:
+            dense = await self._run("nearest_filtered", {**nearest, **values}, where)
+        return await _candidates(await _pairs(dense), lexical, ids)
+
+    async def _lexical(self, terms: Sequence[str]) -> tuple[AsyncCursor, AsyncCursor, AsyncCursor]:
+        return (
+            await self._run("collection", {}),
+            await self._run("dead_chunks", {}),
+            await self._run("postings", {"terms": list(terms)}),
+        )
+
+    async def _run(self, name: str, parameters: Mapping[str, object], condition: str = "") -> AsyncCursor:
+        query = statement("index", name, self._model_id).replace(b"{condition}", condition.encode())
+        cursor = self._connection.cursor(binary=True)
+        return await cursor.execute(query, {**self._scope, **parameters})
+
+
+async def _pairs(cursor: AsyncCursor) -> tuple[tuple[int, float], ...]:
+    # The iterative scan is relaxed: a later round may find a nearer chunk than an earlier one.
+    rows = await cursor.fetchall()
+    return tuple(sorted(((row[0], row[1]) for row in rows), key=lambda pair: (-pair[1], pair[0])))
+
+
+async def _candidates(
+    dense: tuple[tuple[int, float], ...],
+    lexical: tuple[AsyncCursor, AsyncCursor, AsyncCursor],
+    rankable: Sequence[int] | None = None,
+) -> Candidates:
+    collection, dead, found = lexical
+    counts = await collection.fetchone()
+    assert counts is not None
+    return Candidates(
+        dense=dense,
+        postings=postings.unpack(await found.fetchall(), [row[0] for row in await dead.fetchall()]),
+        chunk_count=counts[0],
+        total_length=counts[1],
+        rankable=None if rankable is None else np.array(rankable, np.int64),
+    )
+
+
+def _passage(row: Sequence[Any]) -> Passage:
+    return Passage(
+        chunk_id=row[0],
+        file_id=row[1],
+        filename=row[2],
+        source=row[3],
+        attributes=row[4],
+        page=row[5],
+        heading=tuple(row[6]),
+        text=row[7],
+        start=row[8],
+        end=row[9],
+        dense=row[10],
+    )

@@ -1,0 +1,254 @@
+"""The writing side of the library in PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pgvector import HalfVector
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from ragstone.domain import Document, EmbeddingModel, IndexedChunk, Known, Store
+from ragstone.errors import ModelError, StoreNotFoundError
+from ragstone.storage import postings
+from ragstone.storage.database import Database
+from ragstone.storage.statements import statement
+
+_SEPARATOR = "\x1f"  # between the titles of a heading path; readers drop control characters
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """A store as it is listed."""
+
+    public_id: str
+    name: str
+    model: str
+    created_at: datetime
+    documents: int
+    chunks: int
+
+
+class PostgresLibrary:
+    """The documents of one tenant, from the writing side; see `ports.Library`."""
+
+    def __init__(self, database: Database, tenant_id: int) -> None:
+        """Act for this tenant."""
+        self._database = database
+        self._tenant = tenant_id
+        self._models: dict[EmbeddingModel, int] = {}
+
+    async def open_store(self, name: str, model: EmbeddingModel) -> Store:
+        """The store of that name; it is made if there is none.
+
+        Raises:
+            ModelError: The store exists with another model.
+        """
+        model_id = await self._model_id(model)
+        async with self._database.transaction(self._tenant) as connection:
+            await connection.execute(
+                statement("library", "make_store"),
+                {
+                    "tenant": self._tenant,
+                    "public_id": f"vs_{secrets.token_hex(12)}",
+                    "name": name,
+                    "model": model_id,
+                    "language": "english",
+                },
+            )
+        store = await self.store(name)
+        if store.model.name != model.name:
+            raise ModelError(
+                f"The store {name} has vectors of {store.model.name}",
+                why=f"this embedder is {model.name}",
+                remedy="Ingest into another store, or with the embedder of this one",
+            )
+        return store
+
+    async def store(self, name_or_id: str) -> Store:
+        """The store of that name or public id.
+
+        Raises:
+            StoreNotFoundError: There is none in this tenant.
+        """
+        async with self._database.transaction(self._tenant) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            await cursor.execute(statement("library", "find_store"), {"tenant": self._tenant, "name": name_or_id})
+            row = await cursor.fetchone()
+        if row is None:
+            raise StoreNotFoundError(
+                f"There is no store {name_or_id}",
+                remedy="`ragstone status` lists the stores; `ragstone ingest PATH --store NAME` makes one",
+            )
+        model = EmbeddingModel(
+            name=row["model"],
+            dimension=row["dimension"],
+            max_tokens=row["max_tokens"],
+            query_prefix=row["query_prefix"],
+            passage_prefix=row["passage_prefix"],
+        )
+        return Store(
+            id=row["id"],
+            public_id=row["public_id"],
+            name=row["name"],
+            model=model,
+            language=row["language"],
+            created_at=row["created_at"],
+        )
+
+    async def stores(self) -> list[StoreSummary]:
+        """All stores of the tenant by name, with their size."""
+        async with self._database.transaction(self._tenant) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            await cursor.execute(statement("library", "list_stores"), {"tenant": self._tenant})
+            return [StoreSummary(**row) for row in await cursor.fetchall()]
+
+    async def known(self, store: Store) -> Mapping[str, Known]:
+        """What the store holds, by source."""
+        async with self._database.transaction(self._tenant) as connection:
+            cursor = await connection.execute(
+                statement("library", "known"), {"tenant": self._tenant, "store": store.id}
+            )
+            return {row[0]: Known(row[1], row[2], row[3]) for row in await cursor.fetchall()}
+
+    async def put(self, store: Store, document: Document, chunks: AsyncIterator[Sequence[IndexedChunk]]) -> str:
+        """Store a document, replacing its source's former version; returns the public file id.
+
+        All of it is one transaction, however many batches of chunks there are. Each batch is one lexical segment.
+        """
+        model_id = await self._model_id(store.model)
+        # Most documents have one batch: waiting for it outside keeps their transaction short.
+        batch = await anext(chunks, None)
+        async with self._database.transaction(self._tenant) as connection:
+            version = await self._new_version(connection, store, document)
+            while batch is not None:
+                if batch:
+                    await _add_batch(connection, version.place(self._tenant, store.id), model_id, batch)
+                batch = await anext(chunks, None)
+            await self._supersede(connection, version, model_id, store.id)
+        return version.file_id
+
+    async def remove(self, store: Store, sources: Iterable[str]) -> int:
+        """Remove documents; returns how many there were."""
+        keys = [_key(source) for source in sources]
+        model_id = await self._model_id(store.model)
+        scope = {"tenant": self._tenant, "store": store.id}
+        async with self._database.transaction(self._tenant) as connection:
+            cursor = await connection.execute(statement("library", "lock_documents"), {**scope, "source_keys": keys})
+            rows = await cursor.fetchall()
+            for document_id, version_id in rows:
+                place = {**scope, "document": document_id, "version": version_id}
+                await connection.execute(statement("library", "remove_version", model_id), place)
+                await connection.execute(statement("library", "remove_document"), place)
+        return len(rows)
+
+    async def _model_id(self, model: EmbeddingModel) -> int:
+        if model not in self._models:
+            async with self._database.connection() as connection:
+                cursor = await connection.execute(
+                    "SELECT model_named(%s, %s, %s, %s, %s)",
+                    (model.name, model.dimension, model.max_tokens, model.query_prefix, model.passage_prefix),
+                )
+                row = await cursor.fetchone()
+            assert row is not None
+            self._models[model] = row[0]
+        return self._models[model]
+
+    async def _new_version(self, connection: AsyncConnection, store: Store, document: Document) -> _Version:
+        cursor = await connection.execute(
+            statement("library", "claim_document"),
+            {
+                "tenant": self._tenant,
+                "store": store.id,
+                "public_id": f"file-{secrets.token_hex(12)}",
+                "source": document.source,
+                "source_key": _key(document.source),
+                "filename": document.filename,
+                "attributes": Jsonb(dict(document.attributes)),
+            },
+        )
+        claimed = await cursor.fetchone()
+        assert claimed is not None
+        document_id, file_id, former = claimed
+        cursor = await connection.execute(
+            statement("library", "add_version"),
+            {
+                "tenant": self._tenant,
+                "document": document_id,
+                "content_hash": document.content_hash,
+                "pipeline": document.pipeline,
+                "size": document.size,
+                "media_type": document.reading.media_type,
+                "title": document.reading.title,
+                "warnings": list(document.reading.warnings),
+                "body": document.reading.text,
+            },
+        )
+        added = await cursor.fetchone()
+        assert added is not None
+        return _Version(document_id, file_id, id=added[0], former=former)
+
+    async def _supersede(self, connection: AsyncConnection, version: _Version, model_id: int, store_id: int) -> None:
+        place = version.place(self._tenant, store_id)
+        await connection.execute(statement("library", "set_current_version"), place)
+        if version.former is not None:
+            await connection.execute(
+                statement("library", "remove_version", model_id), {**place, "version": version.former}
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version that is being written."""
+
+    document_id: int
+    file_id: str
+    id: int
+    former: int | None  # the version that it replaces
+
+    def place(self, tenant: int, store: int) -> dict[str, object]:
+        return {"tenant": tenant, "store": store, "document": self.document_id, "version": self.id}
+
+
+async def _add_batch(
+    connection: AsyncConnection, place: Mapping[str, object], model_id: int, batch: Sequence[IndexedChunk]
+) -> None:
+    chunks = [indexed.chunk for indexed in batch]
+    counts = [postings.term_count(indexed) for indexed in batch]
+    cursor = await connection.execute(
+        statement("library", "add_chunks"),
+        {
+            **place,
+            "ordinals": [c.ordinal for c in chunks],
+            "starts": [c.start for c in chunks],
+            "ends": [c.end for c in chunks],
+            "pages": [c.page for c in chunks],
+            "headings": [_SEPARATOR.join(c.heading) for c in chunks],
+            "contexts": [c.context for c in chunks],
+            "bodies": [c.text for c in chunks],
+            "term_counts": counts,
+        },
+    )
+    ids = [row[0] for row in await cursor.fetchall()]
+    cursor = await connection.execute(
+        statement("library", "add_segment"), {**place, "chunk_count": len(batch), "term_total": sum(counts)}
+    )
+    segment = await cursor.fetchone()
+    assert segment is not None
+    terms, entries = postings.pack(ids, batch)
+    await connection.execute(
+        statement("library", "add_postings"), {**place, "terms": terms, "entries": entries, "segment": segment[0]}
+    )
+    await connection.execute(
+        statement("library", "add_vectors", model_id),
+        {**place, "ids": ids, "vectors": [HalfVector(indexed.vector) for indexed in batch]},
+    )
+
+
+def _key(source: str) -> bytes:
+    return hashlib.sha256(source.encode()).digest()
