@@ -52,14 +52,6 @@ class Library(Protocol):
         """The store of that name; it is made if there is none."""
         ...
 
-    async def store(self, name_or_id: str) -> Store:
-        """The store of that name or public id.
-
-        Raises:
-            StoreNotFoundError: There is none in this tenant.
-        """
-        ...
-
     async def known(self, store: Store) -> Mapping[str, Known]:
         """What the store holds, by source."""
         ...
@@ -73,6 +65,10 @@ class Library(Protocol):
 
     async def remove(self, store: Store, sources: Iterable[str]) -> int:
         """Remove documents; returns how many there were."""
+        ...
+
+    async def tidy(self, store: Store) -> None:
+        """Merge what single documents have added to the index; cheap when there is little to do."""
         ...
 
 
@@ -92,6 +88,14 @@ class Snapshot(Protocol):
 
 class Index(Protocol):
     """The documents of one tenant, from the reading side."""
+
+    async def store(self, name_or_id: str) -> Store:
+        """The store of that name or public id.
+
+        Raises:
+            StoreNotFoundError: There is none in this tenant.
+        """
+        ...
 
     def snapshot(self, stores: Sequence[Store]) -> AbstractAsyncContextManager[Snapshot]:
         """A consistent view of these stores, which share one embedding model."""

@@ -57,6 +57,7 @@ class Settings(BaseModel):
     ingest_memory_mb: int = Field(
         2048, ge=256, description="Address space of the process that reads files, in MiB; a file that needs more fails."
     )
+    ingest_readers: int = Field(2, ge=1, le=64, description="Processes that read files while ingesting.")
     ingest_ocr: bool = Field(default=False, description="Recognise text in scanned pages; needs ragstone[ocr].")
     chunk_tokens: int = Field(200, ge=32, le=256, description="Size of a chunk in tokens of the embedder.")
     search_top_k: int = Field(10, ge=1, le=50, description="Hits of a search.")

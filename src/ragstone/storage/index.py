@@ -14,6 +14,7 @@ from ragstone.domain import Candidates, Filter, Passage, Store, Vector
 from ragstone.storage import filters, postings
 from ragstone.storage.database import Database
 from ragstone.storage.statements import statement
+from ragstone.storage.stores import find_store
 
 # Up to this many chunks are compared one by one: docs/decisions/0002-storage.md has the figures.
 SCAN_UP_TO = 4000
@@ -30,6 +31,14 @@ class PostgresIndex:
         self._database = database
         self._tenant = tenant_id
         self._models: dict[str, int] = {}
+
+    async def store(self, name_or_id: str) -> Store:
+        """The store of that name or public id.
+
+        Raises:
+            StoreNotFoundError: There is none in this tenant.
+        """
+        return await find_store(self._database, self._tenant, name_or_id)
 
     @asynccontextmanager
     async def snapshot(self, stores: Sequence[Store]) -> AsyncIterator[PostgresSnapshot]:

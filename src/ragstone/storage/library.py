@@ -6,32 +6,20 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from pgvector import HalfVector
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ragstone.domain import Document, EmbeddingModel, IndexedChunk, Known, Store
-from ragstone.errors import ModelError, StoreNotFoundError
+from ragstone.errors import ModelError
 from ragstone.storage import postings
+from ragstone.storage.compaction import compact
 from ragstone.storage.database import Database
 from ragstone.storage.statements import statement
+from ragstone.storage.stores import find_store
 
 _SEPARATOR = "\x1f"  # between the titles of a heading path; readers drop control characters
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSummary:
-    """A store as it is listed."""
-
-    public_id: str
-    name: str
-    model: str
-    created_at: datetime
-    documents: int
-    chunks: int
 
 
 class PostgresLibrary:
@@ -61,7 +49,7 @@ class PostgresLibrary:
                     "language": "english",
                 },
             )
-        store = await self.store(name)
+        store = await find_store(self._database, self._tenant, name)
         if store.model.name != model.name:
             raise ModelError(
                 f"The store {name} has vectors of {store.model.name}",
@@ -69,44 +57,6 @@ class PostgresLibrary:
                 remedy="Ingest into another store, or with the embedder of this one",
             )
         return store
-
-    async def store(self, name_or_id: str) -> Store:
-        """The store of that name or public id.
-
-        Raises:
-            StoreNotFoundError: There is none in this tenant.
-        """
-        async with self._database.transaction(self._tenant) as connection:
-            cursor = connection.cursor(row_factory=dict_row)
-            await cursor.execute(statement("library", "find_store"), {"tenant": self._tenant, "name": name_or_id})
-            row = await cursor.fetchone()
-        if row is None:
-            raise StoreNotFoundError(
-                f"There is no store {name_or_id}",
-                remedy="`ragstone status` lists the stores; `ragstone ingest PATH --store NAME` makes one",
-            )
-        model = EmbeddingModel(
-            name=row["model"],
-            dimension=row["dimension"],
-            max_tokens=row["max_tokens"],
-            query_prefix=row["query_prefix"],
-            passage_prefix=row["passage_prefix"],
-        )
-        return Store(
-            id=row["id"],
-            public_id=row["public_id"],
-            name=row["name"],
-            model=model,
-            language=row["language"],
-            created_at=row["created_at"],
-        )
-
-    async def stores(self) -> list[StoreSummary]:
-        """All stores of the tenant by name, with their size."""
-        async with self._database.transaction(self._tenant) as connection:
-            cursor = connection.cursor(row_factory=dict_row)
-            await cursor.execute(statement("library", "list_stores"), {"tenant": self._tenant})
-            return [StoreSummary(**row) for row in await cursor.fetchall()]
 
     async def known(self, store: Store) -> Mapping[str, Known]:
         """What the store holds, by source."""
@@ -146,6 +96,10 @@ class PostgresLibrary:
                 await connection.execute(statement("library", "remove_version", model_id), place)
                 await connection.execute(statement("library", "remove_document"), place)
         return len(rows)
+
+    async def tidy(self, store: Store) -> None:
+        """Merge what single documents have added; cheap when there is little to do."""
+        await compact(self._database, self._tenant, store)
 
     async def _model_id(self, model: EmbeddingModel) -> int:
         if model not in self._models:

@@ -1,0 +1,1 @@
+"""The HTTP interface: OpenAI's shapes, one file a resource."""

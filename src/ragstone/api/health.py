@@ -1,0 +1,56 @@
+"""Whether the service lives, is ready, has started."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from ragstone.bootstrap import House
+from ragstone.errors import RagstoneError
+
+router = APIRouter(tags=["health"])
+
+_PATIENCE = 2.0  # seconds; a probe that waits longer is given up by Kubernetes' defaults
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers; nothing else is asked."""
+    return {"status": "alive"}
+
+
+@router.get("/startupz")
+async def startupz() -> dict[str, str]:
+    """The service listens only once it is open."""
+    return {"status": "started"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Each dependency by name; 503 while one of them fails."""
+    house: House = request.app.state.house
+    checks = {"database": await _database(house), "embedder": await _embedder(house)}
+    ready = all(check["ok"] for check in checks.values())
+    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+
+async def _database(house: House) -> dict[str, object]:
+    start = time.perf_counter()
+    try:
+        async with asyncio.timeout(_PATIENCE), house.database.connection() as connection:
+            await connection.execute("SELECT 1")
+    except (RagstoneError, TimeoutError) as error:
+        return {"ok": False, "error": str(error) or f"no answer within {_PATIENCE:g} s"}
+    return {"ok": True, "ms": round((time.perf_counter() - start) * 1000, 3)}
+
+
+async def _embedder(house: House) -> dict[str, object]:
+    start = time.perf_counter()
+    try:
+        await house.embedder.embed_queries(["ready?"])
+    except RagstoneError as error:
+        return {"ok": False, "error": str(error)}
+    return {"ok": True, "ms": round((time.perf_counter() - start) * 1000, 3)}

@@ -1,0 +1,110 @@
+"""What clients send, as far as this release reads it; unknown fields are ignored, as OpenAI's clients expect."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, Field
+
+from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter, Fusion
+
+Scalar: TypeAlias = bool | float | str
+
+
+class ComparisonFilter(BaseModel):
+    """`key type value`."""
+
+    type: Comparison
+    key: str = Field(min_length=1)
+    value: Scalar | list[Scalar]
+
+
+class CompoundFilter(BaseModel):
+    """All or any of several filters."""
+
+    type: Literal["and", "or"]
+    filters: list[AnyFilter]
+
+
+AnyFilter: TypeAlias = Annotated[ComparisonFilter | CompoundFilter, Field(union_mode="left_to_right")]
+
+
+class HybridWeights(BaseModel):
+    """How much each half of the hybrid search counts."""
+
+    embedding_weight: float = Field(ge=0)
+    text_weight: float = Field(ge=0)
+
+
+class RankingOptions(BaseModel):
+    """How hits are ranked."""
+
+    score_threshold: float = Field(0.0, ge=0, le=1)
+    hybrid_search: HybridWeights | None = None
+
+
+class SearchRequest(BaseModel):
+    """The body of a search."""
+
+    query: str | Annotated[list[str], Field(min_length=1, max_length=16)]
+    max_num_results: int = Field(10, ge=1, le=50)
+    filters: AnyFilter | None = None
+    ranking_options: RankingOptions | None = None
+
+
+class FileSearchTool(BaseModel):
+    """The tool of a response that searches stores."""
+
+    type: Literal["file_search"]
+    vector_store_ids: list[str] = Field(min_length=1)
+    max_num_results: int = Field(10, ge=1, le=50)
+    filters: AnyFilter | None = None
+    ranking_options: RankingOptions | None = None
+
+
+class InputText(BaseModel):
+    """A part of a message."""
+
+    type: str = "input_text"
+    text: str = ""
+
+
+class InputMessage(BaseModel):
+    """A message of the conversation."""
+
+    role: Literal["user", "assistant", "system", "developer"] = "user"
+    content: str | list[InputText]
+
+
+class ResponseRequest(BaseModel):
+    """The body of a response."""
+
+    model: str = "ragstone"
+    input: str | Annotated[list[InputMessage], Field(min_length=1)]
+    tools: Annotated[list[FileSearchTool], Field(min_length=1, max_length=1)]
+    include: list[str] = []
+    stream: bool = False
+    background: bool = False
+    previous_response_id: str | None = None
+    metadata: dict[str, str] | None = None
+    instructions: str | None = None
+
+
+def domain_filter(part: ComparisonFilter | CompoundFilter | None) -> Filter | None:
+    """The filter in the house's own terms."""
+    return None if part is None else _filter(part)
+
+
+def fusion(options: RankingOptions | None) -> Fusion | None:
+    """The weights that were asked for; None for the default."""
+    weights = options.hybrid_search if options else None
+    return Fusion(weights.embedding_weight, weights.text_weight) if weights else None
+
+
+def _filter(part: ComparisonFilter | CompoundFilter) -> Filter:
+    if isinstance(part, CompoundFilter):
+        return Compound(every=part.type == "and", filters=tuple(map(_filter, part.filters)))
+    value: AttributeValue | tuple[AttributeValue, ...] = (
+        tuple(part.value) if isinstance(part.value, list) else part.value
+    )
+    return Condition(part.type, part.key, value)

@@ -1,0 +1,135 @@
+"""The only place that chooses implementations.
+
+Libraries are imported where they are used: `ragstone --help` needs none of them, and the process that reads files
+needs no database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ragstone.domain import Attributes, Store
+from ragstone.settings import Settings
+
+if TYPE_CHECKING:
+    from ragstone.flows.ingest import Ingestion
+    from ragstone.models.minilm import MiniLM
+    from ragstone.storage.database import Database
+    from ragstone.storage.embedded import EmbeddedServer
+    from ragstone.storage.index import PostgresIndex
+    from ragstone.storage.library import PostgresLibrary
+
+READER_COMMAND = (sys.executable, "-m", "ragstone.worker.reader")
+DATABASE = "ragstone"  # its name on the embedded server
+TENANT = "default"  # for whom the command line acts
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that is open, for one tenant."""
+
+    settings: Settings
+    database: Database
+    tenant_id: int
+    library: PostgresLibrary
+    index: PostgresIndex
+    embedder: MiniLM  # for questions; it loads with the first one
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Start or reach the database, bring it to this release's schema, and open both sides of the library.
+
+    Raises:
+        DatabaseError: The server cannot be started or reached, or does not suit.
+    """
+    from ragstone.storage.index import PostgresIndex
+    from ragstone.storage.library import PostgresLibrary
+
+    async with open_database(settings) as database:
+        tenant_id = await database.tenant(TENANT)
+        yield House(
+            settings=settings,
+            database=database,
+            tenant_id=tenant_id,
+            library=PostgresLibrary(database, tenant_id),
+            index=PostgresIndex(database, tenant_id),
+            embedder=embedder(settings.query_threads),
+        )
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database alone, migrated.
+
+    Raises:
+        DatabaseError: The server cannot be started or reached, or does not suit.
+    """
+    from ragstone.storage.database import Database
+    from ragstone.storage.migrate import migrate
+
+    async with AsyncExitStack() as stack:
+        if settings.database_url:
+            url = settings.database_url
+            await migrate(settings.database_admin_url or url)
+            database = Database(lambda: url, size=settings.database_pool)
+        else:
+            server = embedded_server(settings)
+            stack.callback(server.stop)
+            await asyncio.to_thread(server.start)
+            await migrate(server.admin_dsn(DATABASE))
+            database = Database(lambda: _revived(server), size=settings.database_pool)
+        await database.open()
+        stack.push_async_callback(database.close)
+        yield database
+
+
+def embedded_server(settings: Settings) -> EmbeddedServer:
+    """The embedded server of the data folder, not started."""
+    from ragstone.storage.embedded import EmbeddedServer
+
+    return EmbeddedServer(settings.home, bindir=settings.postgres_bindir)
+
+
+def _revived(server: EmbeddedServer) -> str:
+    # Asked for each new connection: should the server have died, this starts it again.
+    server.start()
+    return server.dsn(DATABASE)
+
+
+def embedder(threads: int) -> MiniLM:
+    """The local embedding model."""
+    from ragstone.models.minilm import MiniLM
+
+    return MiniLM(threads=threads or os.cpu_count() or 1)
+
+
+@asynccontextmanager
+async def open_ingestion(house: House, store: Store, attributes: Attributes) -> AsyncIterator[Ingestion]:
+    """An ingestion into a store, with its reading processes."""
+    from ragstone.flows.ingest import Ingestion
+    from ragstone.ingest import read
+    from ragstone.ingest.sandbox import sandbox
+
+    settings = house.settings
+    async with AsyncExitStack() as stack:
+        readers = [
+            await stack.enter_async_context(sandbox(READER_COMMAND, seconds=settings.ingest_file_seconds))
+            for _ in range(settings.ingest_readers)
+        ]
+        yield Ingestion(
+            library=house.library,
+            embedder=embedder(settings.embedder_threads),
+            readers=readers,
+            store=store,
+            attributes=attributes,
+            chunk_tokens=settings.chunk_tokens,
+            max_bytes=settings.ingest_max_file_mb * 2**20,
+            limits=read.Limits(expanded_bytes=settings.ingest_expanded_mb * 2**20, ocr=settings.ingest_ocr),
+        )

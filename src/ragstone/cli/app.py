@@ -1,0 +1,109 @@
+"""The commands, and how errors leave the program."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from ragstone import __version__
+from ragstone.cli import ask, ingest, inspect, serve
+from ragstone.errors import (
+    DatabaseError,
+    InvalidQuestionError,
+    ModelError,
+    RagstoneError,
+    SettingsError,
+    StoreNotFoundError,
+)
+
+# Documented in docs/reference/command-line.md.
+SOME_FAILED = 1
+WRONG_USE = 2
+UNAVAILABLE = 3
+INTERRUPTED = 130
+
+_EPILOG = (
+    "First steps:  ragstone ingest ~/documents  ·  ragstone ask 'How do I rotate a key?'  ·  ragstone serve\n\n"
+    "Data lies in RAGSTONE_HOME; `ragstone config` shows every setting, `ragstone doctor` what is wrong."
+)
+
+app = typer.Typer(
+    name="ragstone",
+    help="Answers from your own documents, with citations that can be checked.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("ingest")(ingest.ingest)
+app.command("search")(ask.search)
+app.command("ask")(ask.ask)
+app.command("serve")(serve.serve)
+app.command("status")(inspect.status)
+app.command("doctor")(inspect.doctor)
+app.command("config")(inspect.config)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(__version__)  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def ragstone(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Answers from your own documents, with citations that can be checked."""
+
+
+def main() -> None:
+    """Run a command and exit with a status that scripts can read."""
+    logging.getLogger("ragstone").addHandler(logging.NullHandler())
+    try:
+        status = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted; what was confirmed is stored.")
+        status = INTERRUPTED
+    except RagstoneError as error:
+        report(error)
+        status = exit_status(error)
+    except Exception:  # noqa: BLE001  the outermost loop of the program
+        traceback.print_exc()
+        _say("This is a defect of Ragstone; please report it with the lines above.")
+        status = UNAVAILABLE
+    sys.exit(status or 0)
+
+
+def exit_status(error: RagstoneError) -> int:
+    """The exit status for an error that ends a command."""
+    if isinstance(error, SettingsError | StoreNotFoundError | InvalidQuestionError):
+        return WRONG_USE
+    return UNAVAILABLE if isinstance(error, DatabaseError | ModelError) else SOME_FAILED
+
+
+def report(error: RagstoneError) -> None:
+    """Say what happened, why, and what to do next."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    why = f": {error.why}" if error.why else ""
+    console.print("[bold red]error[/] ", end="")
+    console.print(f"{error.what}{why}", markup=False)
+    if error.remedy:
+        console.print("   [bold]try[/] ", end="")
+        console.print(error.remedy, markup=False)
+
+
+def _say(line: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)

@@ -1,0 +1,98 @@
+"""The checks of `ragstone doctor`: each looks at one thing and knows what to do when it fails."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragstone import bootstrap
+from ragstone.errors import RagstoneError
+from ragstone.settings import Settings
+
+_DISK_LOW = 2 * 2**30  # bytes; an ingestion of 100,000 chunks writes about half of that
+_SHARED_MEMORY_LOW = 32 * 2**20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a check found."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+async def all_checks(settings: Settings) -> list[Check]:
+    """Every check, also those behind one that fails."""
+    reaching_out = (("embedder", _embedder), ("database", _database), ("stores", _stores))
+    return [
+        _python(),
+        _disk(settings),
+        _shared_memory(settings),
+        *[await _guarded(name, look, settings) for name, look in reaching_out],
+    ]
+
+
+async def _guarded(name: str, look: Callable[[Settings], Awaitable[Check]], settings: Settings) -> Check:
+    try:
+        return await look(settings)
+    except RagstoneError as error:
+        found = f"{error.what}: {error.why}" if error.why else error.what
+        return Check(name, ok=False, found=found, remedy=error.remedy)
+
+
+def _python() -> Check:
+    bits = "64 bit" if sys.maxsize > 2**32 else "32 bit"
+    ok = bits == "64 bit"
+    return Check("python", ok, f"{platform.python_version()}, {bits}", "" if ok else "Use a 64-bit Python")
+
+
+def _disk(settings: Settings) -> Check:
+    if settings.database_url:
+        return Check("disk", ok=True, found="the data lies in the own database")
+    free = shutil.disk_usage(_existing(settings.home)).free
+    found = f"{free / 2**30:,.1f} GiB free at {settings.home}"
+    ok = free >= _DISK_LOW
+    return Check("disk", ok, found, "" if ok else "Free space, or choose another RAGSTONE_HOME")
+
+
+def _shared_memory(settings: Settings) -> Check:
+    folder = Path("/dev/shm")  # noqa: S108  a mount of the kernel, nothing is written there
+    if settings.database_url or not folder.is_dir():
+        return Check("shared memory", ok=True, found="not needed here")
+    total = shutil.disk_usage(folder).total
+    ok = total >= _SHARED_MEMORY_LOW
+    remedy = "" if ok else "Give the container more, as with docker run --shm-size=64m"
+    return Check("shared memory", ok, f"{total / 2**20:,.0f} MiB", remedy)
+
+
+async def _embedder(_: Settings) -> Check:
+    model = bootstrap.embedder(threads=1)
+    vectors = await model.embed_queries(["Is the embedder well?"])
+    return Check("embedder", ok=True, found=f"{model.model.name}, {vectors.shape[1]} dimensions")
+
+
+async def _database(settings: Settings) -> Check:
+    from ragstone.storage.migrate import check_server
+
+    async with bootstrap.open_database(settings) as database, database.connection() as connection:
+        return Check("database", ok=True, found=await check_server(connection))
+
+
+async def _stores(settings: Settings) -> Check:
+    from ragstone.storage.stores import list_stores
+
+    async with bootstrap.open_house(settings) as house:
+        stores = await list_stores(house.database, house.tenant_id)
+    documents = sum(store.documents for store in stores)
+    found = f"{len(stores):,} with {documents:,} documents"
+    return Check("stores", ok=True, found=found, remedy="" if stores else "ragstone ingest PATH fills the first one")
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)

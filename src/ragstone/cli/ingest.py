@@ -1,0 +1,137 @@
+"""`ragstone ingest`: files and folders into a store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from ragstone import bootstrap
+from ragstone.cli.arguments import JsonOption, StoreOption, attributes_of, notes, out, run, settings
+from ragstone.domain import Attributes
+from ragstone.ingest.report import Report
+from ragstone.settings import Settings
+
+_SHOWN = 20  # failures in the table; --json has them all
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
+    store: StoreOption = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option("--attribute", "-a", help="key=value for every document, to filter by later.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read files and folders into a store.
+
+    Unchanged files are skipped, changed ones replaced, and files that vanished from a folder are removed from the
+    store. A file that cannot be read is reported with its reason; the others go on, and the exit status is 1.
+    """
+    given = settings()
+    report = run(_ingest(given, store or given.store, paths, attributes_of(attribute or []), quiet=as_json))
+    if as_json:
+        print(json.dumps(_as_json(report)))  # noqa: T201
+    else:
+        _print(report, store or given.store)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+async def _ingest(
+    given: Settings, store_name: str, paths: Sequence[Path], attributes: Attributes, *, quiet: bool
+) -> Report:
+    report = Report()
+    async with bootstrap.open_house(given) as house:
+        store = await house.library.open_store(store_name, house.embedder.model)
+        async with (
+            bootstrap.open_ingestion(house, store, attributes) as ingestion,
+            _progress(report, quiet=quiet),
+        ):
+            await ingestion.run(paths, report)
+    return report
+
+
+class _Speed(ProgressColumn):
+    """Chunks a second."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time or task.elapsed or 0
+        chunks: int = task.fields["report"].chunks
+        return Text(f"{chunks / elapsed:,.0f} chunks/s" if elapsed > 1 and chunks else "", style="cyan")
+
+
+@asynccontextmanager
+async def _progress(report: Report, *, quiet: bool) -> AsyncIterator[None]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files"),
+        _Speed(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal) as progress:
+        task = progress.add_task("Reading", total=None, report=report)
+        watcher = asyncio.create_task(_watch(progress, task, report))
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            progress.update(task, total=report.files, completed=report.done)
+
+
+async def _watch(progress: Progress, task: TaskID, report: Report) -> None:
+    while True:
+        progress.update(task, total=report.files or None, completed=report.done)
+        await asyncio.sleep(0.1)
+
+
+def _print(report: Report, store: str) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name in ("added", "replaced", "unchanged", "removed", "skipped"):
+        count: int = getattr(report, name)
+        if count or name in ("added", "replaced", "unchanged", "removed"):
+            table.add_row(name, f"{count:,}")
+    table.add_row("[red]failed[/]" if report.failed else "failed", f"{len(report.failed):,}")
+    out.print(table)
+    for file, warning in report.warnings[:_SHOWN]:
+        out.print(Text.assemble(("note   ", "yellow"), f"{file}: {warning}"))
+    for _, error in report.failed[:_SHOWN]:
+        out.print(Text.assemble(("failed ", "red"), str(error)))
+    hidden = max(0, len(report.failed) - _SHOWN) + max(0, len(report.warnings) - _SHOWN)
+    if hidden:
+        out.print(f"and {hidden:,} more; --json lists them all")
+    if report.done > len(report.failed):
+        out.print(f"Ask it: ragstone ask --store {store} 'your question'", style="dim")
+
+
+def _as_json(report: Report) -> dict[str, object]:
+    return {
+        "files": report.files,
+        "added": report.added,
+        "replaced": report.replaced,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "skipped": report.skipped,
+        "chunks": report.chunks,
+        "failed": [{"source": source, "what": e.what, "why": e.why, "remedy": e.remedy} for source, e in report.failed],
+        "warnings": [{"file": file, "warning": warning} for file, warning in report.warnings],
+    }

@@ -1,0 +1,67 @@
+"""`ragstone serve`: the HTTP service."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Annotated
+
+import typer
+
+from ragstone import bootstrap
+from ragstone.cli.arguments import notes, run, settings
+from ragstone.errors import SettingsError
+from ragstone.settings import Settings
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", show_default="8421")
+    ] = None,
+) -> None:
+    """Answer over HTTP until interrupted."""
+    given = settings()
+    run(_serve(given, given.host if host is None else host, given.port if port is None else port))
+
+
+async def _serve(given: Settings, host: str, port: int) -> None:
+    import uvicorn
+
+    from ragstone.api.app import create_app
+
+    listener = _listen(host, port)
+    with listener:
+        async with bootstrap.open_house(given) as house:
+            app = create_app(house)
+            server = uvicorn.Server(
+                uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=20)
+            )
+            address, bound = listener.getsockname()[:2]
+            shown = f"[{address}]" if ":" in address else address
+            notes.print(f"Ragstone listens on http://{shown}:{bound}  (interrupt with Ctrl-C)")
+            await server.serve(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not _is_loopback(host):
+        raise SettingsError(
+            f"Not listening on {host}",
+            why="this release has no authentication, and everybody who reaches the port could read the documents",
+            remedy="Listen on 127.0.0.1, and let a proxy that checks its users pass requests on",
+        )
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(
+            f"Port {port} on {host} cannot be taken",
+            why=error.strerror or str(error),
+            remedy="End what uses it, or choose another with --port (0 takes a free one)",
+        ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

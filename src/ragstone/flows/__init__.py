@@ -1,0 +1,1 @@
+"""The order of the steps, readable as prose: a newcomer starts here."""

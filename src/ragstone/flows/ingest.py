@@ -1,0 +1,105 @@
+"""Ingest: walk the folders, read and split each file, embed its chunks, store it, remove what vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragstone.domain import Attributes, Document, Known, Store
+from ragstone.errors import UnreadableFileError
+from ragstone.ingest import read
+from ragstone.ingest.conveyor import Parcel, carry
+from ragstone.ingest.prepare import Job, Opened, Unchanged, pipeline
+from ragstone.ingest.report import Report
+from ragstone.ingest.sandbox import Sandbox
+from ragstone.ingest.source import SourceFile, walk
+from ragstone.ports import Embedder, Library
+
+_TIDY_EVERY = 64  # documents
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """How files become documents of a store."""
+
+    library: Library
+    embedder: Embedder
+    readers: Sequence[Sandbox]
+    store: Store
+    attributes: Attributes  # given to every document
+    chunk_tokens: int
+    max_bytes: int
+    limits: read.Limits
+
+    async def run(self, paths: Sequence[Path], report: Report) -> None:
+        """Bring the store to what the paths hold now; `report` grows meanwhile.
+
+        Raises:
+            DatabaseError: The database went away or is full; what the report counts is stored.
+            ModelError: The embedder does not work.
+        """
+        found = walk(paths, read.supported)
+        known = await self.library.known(self.store)
+        report.files, report.skipped = len(found.files) + len(found.failed), found.skipped
+        report.failed.extend(found.failed)
+        await carry(
+            found.files,
+            lambda file: self._job(file, known),
+            self.readers,
+            lambda parcel: self._write(parcel, known, report),
+        )
+        report.removed = await self.library.remove(self.store, found.vanished(list(known)))
+        await self.library.tidy(self.store)
+
+    async def _write(self, parcel: Parcel, known: Mapping[str, Known], report: Report) -> None:
+        file, first = parcel.file, parcel.first
+        if isinstance(first, Unchanged):
+            report.unchanged += 1
+            return
+        try:
+            if not isinstance(first, Opened):
+                raise first
+            document = self._document(file, first)
+            await self.library.put(self.store, document, parcel.indexed(self.embedder, report))
+        except UnreadableFileError as error:
+            report.failed.append((file.source, error))
+            return
+        report.warnings.extend((file.relative, warning) for warning in first.reading.warnings)
+        if file.source in known:
+            report.replaced += 1
+        else:
+            report.added += 1
+        if (report.added + report.replaced) % _TIDY_EVERY == 0:
+            await self.library.tidy(self.store)
+
+    def _job(self, file: SourceFile, known: Mapping[str, Known]) -> Job:
+        stored = known.get(file.source)
+        same = stored and stored.pipeline == self._pipeline and stored.attributes == self._attributes(file)
+        return Job(
+            path=str(file.path),
+            name=file.relative,
+            known_hash=stored.content_hash if stored and same else None,
+            language=self.store.language,
+            chunk_tokens=self.chunk_tokens,
+            max_bytes=self.max_bytes,
+            limits=self.limits,
+        )
+
+    def _document(self, file: SourceFile, opened: Opened) -> Document:
+        return Document(
+            source=file.source,
+            filename=file.path.name,
+            content_hash=opened.content_hash,
+            pipeline=self._pipeline,
+            size=opened.size,
+            reading=opened.reading,
+            attributes=self._attributes(file),
+        )
+
+    def _attributes(self, file: SourceFile) -> Attributes:
+        return {"path": file.relative, "type": file.path.suffix.lstrip(".").lower(), **self.attributes}
+
+    @property
+    def _pipeline(self) -> str:
+        return pipeline(self.chunk_tokens)

@@ -1,0 +1,26 @@
+"""The process that reads files: `python -m ragstone.worker.reader`, started by `ingest.sandbox`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+
+from ragstone.bootstrap import embedder
+from ragstone.ingest.prepare import serve
+from ragstone.settings import load
+
+
+def main() -> None:
+    """Answer jobs on standard input until it ends."""
+    limit = load().settings.ingest_memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Parsers that print must not talk into the messages.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(sys.stdin.buffer, answers, embedder(threads=1))
+
+
+if __name__ == "__main__":
+    main()

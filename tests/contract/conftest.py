@@ -1,0 +1,28 @@
+"""Which implementations the contract is put to."""
+
+from __future__ import annotations
+
+import pytest
+from contract.samples import LibraryAndIndex
+
+from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
+from ragstone.storage.database import Database
+from ragstone.storage.index import PostgresIndex
+from ragstone.storage.library import PostgresLibrary
+
+
+@pytest.fixture
+def memory() -> LibraryAndIndex:
+    shared = Memory()
+    return LibraryAndIndex(MemoryLibrary(shared), MemoryIndex(shared))
+
+
+@pytest.fixture
+async def postgres(anyio_backend: str, database: Database, tenant: int) -> LibraryAndIndex:
+    return LibraryAndIndex(PostgresLibrary(database, tenant), PostgresIndex(database, tenant))
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def library_and_index(request: pytest.FixtureRequest) -> LibraryAndIndex:
+    both: LibraryAndIndex = request.getfixturevalue(request.param)
+    return both

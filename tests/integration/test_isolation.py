@@ -1,0 +1,261 @@
+"""Tenants are kept apart by the database itself, whatever the application asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import resources
+from itertools import count
+
+import psycopg
+import pytest
+from contract.samples import MODEL, Piece, direction, document, indexed, one_by_one
+from pgvector import HalfVector
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from ragstone.storage.database import Database
+from ragstone.storage.embedded import EmbeddedServer
+from ragstone.storage.library import PostgresLibrary
+from ragstone.storage.statements import statement, statements
+
+pytestmark = pytest.mark.anyio
+
+_names = count()
+
+FILES = sorted(
+    file.name.removesuffix(".sql") for file in resources.files("ragstone.storage").joinpath("queries").iterdir()
+)
+QUERIES = [(file, name) for file in FILES for name in statements(file)]
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A tenant with one document in one store."""
+
+    tenant: int
+    store: int
+    document: int
+    version: int
+    chunk: int
+    segment: int
+    model: int
+    file: str
+
+
+@pytest.fixture
+async def victim(anyio_backend: str, database: Database, tenant: int) -> Victim:
+    library = PostgresLibrary(database, tenant)
+    store = await library.open_store("secrets", MODEL)
+    # Two versions, so that every table has a row: the first one's chunk is a tombstone now.
+    for code in ("0000", "1111"):
+        pieces = [Piece(f"the launch code is {code}", angle=0)]
+        content = document("/secret.txt", pieces, {"level": "top"})
+        file = await library.put(store, content, one_by_one(indexed(pieces)))
+    async with database.transaction(tenant) as connection:
+        cursor = await connection.execute(
+            "SELECT d.id, d.version_id, c.id, g.id, s.model_id FROM document d"
+            " JOIN chunk c ON c.document_id = d.id JOIN segment g ON g.store_id = d.store_id"
+            " JOIN store s ON s.id = d.store_id ORDER BY g.id DESC"
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return Victim(tenant, store.id, row[0], row[1], row[2], row[3], row[4], file)
+
+
+@pytest.fixture
+async def other(anyio_backend: str, database: Database) -> int:
+    return await database.tenant(f"attacker {next(_names)}")
+
+
+def tables(admin: psycopg.Connection, *, partitions: bool = False) -> list[str]:
+    """Tables with rows of tenants; a partition is reached through its parent alone."""
+    rows = admin.execute(
+        "SELECT c.oid::regclass::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ragstone'"
+        " AND a.attname = 'tenant_id' AND a.attnum > 0 AND c.relkind IN ('r', 'p') AND (%s OR NOT c.relispartition) ORDER BY 1",
+        (partitions,),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+@pytest.fixture
+def admin(server: EmbeddedServer, database_name: str, database: Database) -> psycopg.Connection:
+    return psycopg.connect(server.admin_dsn(database_name), autocommit=True)
+
+
+@pytest.fixture(autouse=True)
+async def _closing(anyio_backend: str, admin: psycopg.Connection) -> AsyncIterator[None]:
+    yield
+    admin.close()
+
+
+def contents(admin: psycopg.Connection, tenant: int) -> dict[str, list[str]]:
+    """Every row of a tenant in every table, seen by a superuser."""
+    found = {}
+    for table in tables(admin):
+        rows = admin.execute(
+            f"SELECT md5(t::text) FROM {table} t WHERE tenant_id = %s ORDER BY 1".encode(), (tenant,)
+        ).fetchall()
+        found[table] = [row[0] for row in rows]
+    return found
+
+
+async def act_for(connection: AsyncConnection, tenant: int | None) -> None:
+    await connection.execute("SELECT set_config('ragstone.tenant', %s, true)", ("" if tenant is None else str(tenant),))
+
+
+async def test_every_table_with_a_tenant_is_shut_to_its_owner_too(admin: psycopg.Connection, victim: Victim) -> None:
+    rows = admin.execute(
+        "SELECT c.oid::regclass::text, relrowsecurity, relforcerowsecurity FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ragstone' AND c.relkind IN ('r', 'p')"
+    ).fetchall()
+    shut = {table for table, enabled, forced in rows if enabled and forced}
+    assert set(tables(admin, partitions=True)) <= shut
+    # Only what belongs to the installation is open.
+    assert {table for table, _, _ in rows} - shut == {"ragstone.embedding_model", "ragstone.schema_migration"}
+
+
+async def test_the_application_s_role_owns_nothing_and_cannot_bypass(admin: psycopg.Connection, victim: Victim) -> None:
+    row = admin.execute(
+        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb,"
+        " (SELECT count(*) FROM pg_class WHERE relowner = r.oid), (SELECT count(*) FROM pg_proc WHERE proowner = r.oid)"
+        " FROM pg_roles r WHERE rolname = 'ragstone_app'"
+    ).fetchone()
+    assert row == (False, False, False, False, 0, 0)
+
+
+async def test_the_victim_has_a_row_in_every_table(admin: psycopg.Connection, victim: Victim) -> None:
+    found = contents(admin, victim.tenant)
+    other_models = {table for table in found if "embedding_" in table} - {f"ragstone.embedding_{victim.model}"}
+    assert [table for table, rows in found.items() if not rows and table not in other_models] == []
+
+
+@pytest.mark.parametrize("acting", ["nobody", "another tenant"])
+async def test_no_table_shows_or_takes_a_row(
+    admin: psycopg.Connection, database: Database, victim: Victim, other: int, acting: str
+) -> None:
+    before = contents(admin, victim.tenant)
+    tenant = None if acting == "nobody" else other
+    for table in before:
+        async with database.connection() as connection, connection.transaction(force_rollback=True):
+            await act_for(connection, tenant)
+            cursor = await connection.execute(f"SELECT 1 FROM {table} WHERE tenant_id = %s".encode(), (victim.tenant,))
+            assert await cursor.fetchall() == [], table
+            cursor = await connection.execute(f"SELECT count(*) FROM {table}".encode())
+            assert (await cursor.fetchone()) == ((1,) if table.endswith(".tenant") and tenant else (0,)), table
+        column = "name" if table.endswith(".tenant") else "tenant_id"
+        for write in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
+            async with database.connection() as connection, connection.transaction(force_rollback=True):
+                await act_for(connection, tenant)
+                if table.endswith(".tenant"):
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        async with connection.transaction():
+                            await connection.execute(write.encode())
+                else:
+                    cursor = await connection.execute(write.encode())
+                    assert cursor.rowcount == 0, table
+    assert contents(admin, victim.tenant) == before
+
+
+@pytest.mark.parametrize("acting", ["nobody", "another tenant"])
+async def test_no_table_takes_a_row_in_the_victim_s_name(
+    admin: psycopg.Connection, database: Database, victim: Victim, other: int, acting: str
+) -> None:
+    before = contents(admin, victim.tenant)
+    for table in before:
+        # A copy of the victim's own row is what every constraint but the policy would take.
+        columns = admin.execute(
+            "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity <> 'a'",
+            (table,),
+        ).fetchone()
+        assert columns is not None
+        row = admin.execute(
+            f"SELECT {columns[0]} FROM {table} WHERE tenant_id = %s LIMIT 1".encode(), (victim.tenant,)
+        ).fetchone()
+        if table.endswith(".tenant") or row is None:
+            continue  # no right to insert there at all; the table of a model that the victim does not use
+        # A vector comes back as its text here and goes in as one.
+        values = [Jsonb(value) if isinstance(value, dict) else value for value in row]
+        places = ", ".join(["%s"] * len(values))
+        async with database.connection() as connection:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+                async with connection.transaction():
+                    await act_for(connection, None if acting == "nobody" else other)
+                    await connection.execute(f"INSERT INTO {table} ({columns[0]}) VALUES ({places})".encode(), values)
+    assert contents(admin, victim.tenant) == before
+
+
+def arguments(victim: Victim) -> dict[str, object]:
+    """A value for every parameter of every query, pointing at the victim."""
+    return {
+        "tenant": victim.tenant,
+        "store": victim.store,
+        "stores": [victim.store],
+        "document": victim.document,
+        "version": victim.version,
+        "segment": victim.segment,
+        "segments": [victim.segment],
+        "merged": victim.segment,
+        "file": victim.file,
+        "name": "secrets",
+        "public_id": "vs_attack",
+        "model": victim.model,
+        "language": "english",
+        "source": "/secret.txt",
+        "source_key": b"attack",
+        "source_keys": [b"attack"],
+        "filename": "secret.txt",
+        "attributes": Jsonb({}),
+        "content_hash": b"",
+        "pipeline": "",
+        "size": 0,
+        "media_type": "text/plain",
+        "title": "",
+        "warnings": [],
+        "body": "",
+        "ordinals": [0],
+        "starts": [0],
+        "ends": [1],
+        "pages": [1],
+        "headings": [""],
+        "contexts": [""],
+        "bodies": ["attack"],
+        "term_counts": [1],
+        "ids": [victim.chunk],
+        "vector": HalfVector(direction(0)),
+        "vectors": [HalfVector(direction(0))],
+        "chunk_count": 1,
+        "term_total": 1,
+        "chunks": 1,
+        "terms": ["launch"],
+        "entries": [b""],
+        "limit": 10,
+        "scan_up_to": 1000,
+        "start": 0,
+        "length": 10,
+    }
+
+
+@pytest.mark.parametrize(("file", "name"), QUERIES)
+@pytest.mark.parametrize("acting", ["nobody", "another tenant"])
+async def test_every_query_of_the_application_touches_nothing_of_another_tenant(
+    admin: psycopg.Connection, database: Database, victim: Victim, other: int, file: str, name: str, acting: str
+) -> None:
+    before = contents(admin, victim.tenant)
+    query = statement(file, name, victim.model).replace(b"{condition}", b"true")
+    values = arguments(victim)
+    if name == "shrink_segment":
+        values["terms"] = 1
+    async with database.connection() as connection:
+        try:
+            async with connection.transaction():
+                await act_for(connection, None if acting == "nobody" else other)
+                cursor = await connection.execute(query, values)
+                rows = await cursor.fetchall() if cursor.description else []
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.NotNullViolation):
+            rows = []  # the policy, or a sum over rows that it hides
+    seen = {value for row in rows for value in row}
+    assert seen <= {None, 0, False} or name == "lock_store", f"{name} shows {seen}"
+    assert contents(admin, victim.tenant) == before
