@@ -19,7 +19,7 @@ from ragstone.settings import Settings
 
 if TYPE_CHECKING:
     from ragstone.flows.ingest import Ingestion
-    from ragstone.models.minilm import MiniLM
+    from ragstone.models.minilm.embedder import MiniLM
     from ragstone.storage.database import Database
     from ragstone.storage.embedded import EmbeddedServer
     from ragstone.storage.index import PostgresIndex
@@ -105,7 +105,7 @@ def _revived(server: EmbeddedServer) -> str:
 
 def embedder(threads: int) -> MiniLM:
     """The local embedding model."""
-    from ragstone.models.minilm import MiniLM
+    from ragstone.models.minilm.embedder import MiniLM
 
     return MiniLM(threads=threads or os.cpu_count() or 1)
 

@@ -7,7 +7,6 @@ import sys
 import traceback
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 
@@ -26,7 +25,6 @@ from ragstone.errors import (
 SOME_FAILED = 1
 WRONG_USE = 2
 UNAVAILABLE = 3
-INTERRUPTED = 130
 
 _EPILOG = (
     "First steps:  ragstone ingest ~/documents  ·  ragstone ask 'How do I rotate a key?'  ·  ragstone serve\n\n"
@@ -70,21 +68,14 @@ def main() -> None:
     """Run a command and exit with a status that scripts can read."""
     logging.getLogger("ragstone").addHandler(logging.NullHandler())
     try:
-        status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = WRONG_USE
-    except (click.Abort, KeyboardInterrupt):
-        _say("Interrupted; what was confirmed is stored.")
-        status = INTERRUPTED
+        app()
     except RagstoneError as error:
         report(error)
-        status = exit_status(error)
+        sys.exit(exit_status(error))
     except Exception:  # noqa: BLE001  the outermost loop of the program
         traceback.print_exc()
         _say("This is a defect of Ragstone; please report it with the lines above.")
-        status = UNAVAILABLE
-    sys.exit(status or 0)
+        sys.exit(UNAVAILABLE)
 
 
 def exit_status(error: RagstoneError) -> int:

@@ -16,6 +16,8 @@ from ragstone.settings import Settings, load
 
 T = TypeVar("T")
 
+INTERRUPTED = 130  # exit status, as a shell's own for SIGINT
+
 StoreOption = Annotated[
     str | None, typer.Option("--store", "-s", help="Store by name or id; the setting `store` is the default.")
 ]
@@ -41,8 +43,12 @@ def settings() -> Settings:
 
 
 def run(command: Coroutine[object, object, T]) -> T:
-    """Run a command's coroutine."""
-    return asyncio.run(command)
+    """Run a command's coroutine; an interruption ends it in order."""
+    try:
+        return asyncio.run(command)
+    except KeyboardInterrupt:
+        notes.print("Interrupted; what was confirmed is stored.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def filter_of(conditions: Sequence[str]) -> Filter | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from ragstone.answer.extract import extract
 from ragstone.domain import Answer, Question
 from ragstone.ports import Embedder, Index
@@ -16,4 +19,9 @@ async def ask(question: Question, index: Index, embedder: Embedder) -> Answer:
         DatabaseError: The database went away.
     """
     results = await search(question, index, embedder)
-    return await extract(question, results, embedder, index.quote)
+    answer = await extract(question, results.hits, embedder, index)
+    return replace(answer, timings_ms=_both(results.timings_ms, answer.timings_ms))
+
+
+def _both(search_hops: Mapping[str, float], answer_hops: Mapping[str, float]) -> Mapping[str, float]:
+    return {**search_hops, **answer_hops, "total": search_hops["total"] + answer_hops["total"]}

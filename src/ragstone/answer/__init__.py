@@ -1,0 +1,1 @@
+"""From passages to an answer of verbatim sentences, each with its citation."""

@@ -1,0 +1,1 @@
+"""PDF: lines from the page, then margins away, then tables, headings and paragraphs."""

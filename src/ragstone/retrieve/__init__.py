@@ -1,0 +1,1 @@
+"""From a question to its passages: candidates, BM25, fusion."""
