@@ -32,8 +32,7 @@ def require_data() -> None:
 def lines(*names: str) -> Iterator[dict[str, str]]:
     """Records of a JSON lines file, gzipped or not."""
     path = DATA.joinpath(*names)
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 

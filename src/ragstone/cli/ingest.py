@@ -106,10 +106,12 @@ async def _watch(progress: Progress, task: TaskID, report: Report) -> None:
 
 def _print(report: Report, store: str) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name in ("added", "replaced", "unchanged", "removed", "skipped"):
+    for name in ("added", "replaced", "unchanged", "removed"):
         count: int = getattr(report, name)
-        if count or name in ("added", "replaced", "unchanged", "removed"):
-            table.add_row(name, f"{count:,}")
+        table.add_row(name, f"{count:,}")
+    if report.skipped:
+        kinds = ", ".join(f"{count:,} {extension}" for extension, count in report.skipped.most_common(8))
+        table.add_row("skipped", f"{report.skipped.total():,}", Text(f"of a kind that is not read: {kinds}", "dim"))
     table.add_row("[red]failed[/]" if report.failed else "failed", f"{len(report.failed):,}")
     out.print(table)
     for file, warning in report.warnings[:_SHOWN]:
@@ -130,7 +132,7 @@ def _as_json(report: Report) -> dict[str, object]:
         "replaced": report.replaced,
         "unchanged": report.unchanged,
         "removed": report.removed,
-        "skipped": report.skipped,
+        "skipped": dict(report.skipped),
         "chunks": report.chunks,
         "failed": [{"source": source, "what": e.what, "why": e.why, "remedy": e.remedy} for source, e in report.failed],
         "warnings": [{"file": file, "warning": warning} for file, warning in report.warnings],

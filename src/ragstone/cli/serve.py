@@ -52,15 +52,15 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-        # Accepted connections inherit it; without it each answer waits 40 ms for the client to acknowledge its head.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
     except OSError as error:
         raise SettingsError(
             f"Port {port} on {host} cannot be taken",
             why=error.strerror or str(error),
             remedy="End what uses it, or choose another with --port (0 takes a free one)",
         ) from None
+    # Accepted connections inherit it; without it each answer waits 40 ms for the client to acknowledge its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,6 +13,8 @@ from ragstone.text import sentences
 
 WIDEST_TOKEN = 12  # characters: a long word that the embedder does not know is one token of it, but not of a chunk
 _BATCH = 256  # atoms that the tokenizer counts at once, about 30 kB
+_FARTHEST = 1_000  # characters of that text which are counted; a chunk does not span more of it anyway
+_RULE_BELOW = 3  # characters between a header row and the rule below it: line break and indentation
 _LINE = re.compile(r"\S[^\n]*")
 
 
@@ -35,28 +37,40 @@ class Atom:
     tokens: int
     before: Break
     block: Block
+    lead: int = 0  # tokens between the block before and this one, such as a comment's: text that is in no block
 
 
 def atoms(reading: Reading, tokenizer: Tokenizer, limit: int) -> Iterator[Atom]:
     """All that is not blank in the blocks, in order, in pieces of at most `limit` tokens."""
-    for batch in _batches(_uncounted(reading)):
+    for batch in _batches(_uncounted(reading, tokenizer)):
         yield from _within(_counted(reading.text, batch, tokenizer), reading.text, tokenizer, limit)
 
 
-def _uncounted(reading: Reading) -> Iterator[Atom]:
+def _uncounted(reading: Reading, tokenizer: Tokenizer) -> Iterator[Atom]:
     follows_heading = False
     path: tuple[str, ...] | None = None
+    reached = 0
     for block in reading.blocks:
         is_heading = block.kind is BlockKind.HEADING
         before = Break.SECTION if is_heading or block.heading != path else Break.BLOCK
         if follows_heading and (block.heading == path or is_heading):
             before = Break.NEVER
-        pinned_until = block.start + len(block.header)
         for start, end in _parts(reading.text, block):
-            yield Atom(start, end, 0, before, block)
-            before = Break.NEVER if is_heading or start < pinned_until else Break.ATOM
+            gap = reading.text[reached:start].strip()
+            yield Atom(start, end, 0, before, block, tokenizer.count([gap[:_FARTHEST]])[0] if gap else 0)
+            reached = end
+            heads = is_heading or _is_header(reading.text, start, end, block)
+            before = Break.NEVER if heads else Break.ATOM
             follows_heading = is_heading
             path = block.heading
+
+
+def _is_header(text: str, start: int, end: int, block: Block) -> bool:
+    """Whether these are words of a table's header row, or the rule below it."""
+    if not block.header:
+        return False
+    behind = start - block.start - len(block.header)
+    return behind < 0 or (behind < _RULE_BELOW and not any(map(str.isalnum, text[start:end])))
 
 
 def _parts(text: str, block: Block) -> Iterator[tuple[int, int]]:
@@ -87,7 +101,14 @@ def _batches(found: Iterable[Atom]) -> Iterator[list[Atom]]:
 def _counted(text: str, batch: list[Atom], tokenizer: Tokenizer) -> list[Atom]:
     counts = tokenizer.count([text[atom.start : atom.end] for atom in batch])
     return [
-        Atom(atom.start, atom.end, max(count, (atom.end - atom.start) // WIDEST_TOKEN), atom.before, atom.block)
+        Atom(
+            atom.start,
+            atom.end,
+            max(count, (atom.end - atom.start) // WIDEST_TOKEN),
+            atom.before,
+            atom.block,
+            atom.lead,
+        )
         for atom, count in zip(batch, counts, strict=True)
     ]
 
@@ -112,4 +133,7 @@ def _halves(atom: Atom, text: str) -> list[Atom]:
     cut = min(near, key=lambda place: abs(place - middle)) if near else max(middle, atom.start + 1)
     second = cut + 1 if near else cut
     inside = Break.NEVER if atom.block.kind is BlockKind.HEADING else Break.INSIDE
-    return [replace(atom, end=cut), replace(atom, start=second, before=inside)]
+    return [
+        replace(atom, end=cut),
+        replace(atom, start=second, before=inside, lead=0),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ragstone.errors import RagstoneError
@@ -16,7 +17,7 @@ class Report:
     replaced: int = 0
     unchanged: int = 0
     removed: int = 0
-    skipped: int = 0  # of a kind that is not read
+    skipped: Counter[str] = field(default_factory=Counter)  # of a kind that is not read, by extension
     chunks: int = 0  # embedded and on their way into the database
     failed: list[tuple[str, RagstoneError]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)  # file, what was left out of it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class Walk:
     """The files below some paths, and what could not be looked at."""
 
     files: list[SourceFile] = field(default_factory=list)
-    skipped: int = 0  # files of a kind that is not read
+    skipped: Counter[str] = field(default_factory=Counter)  # files of a kind that is not read, by their extension
     failed: list[tuple[str, RagstoneError]] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)  # folders whose vanished files may be removed
     unseen: list[str] = field(default_factory=list)  # places below which nothing is known to have vanished
@@ -102,7 +103,7 @@ def _folder(
         elif stat.S_ISREG(mode) and supported(path):
             yield SourceFile(path, root)
         else:
-            found.skipped += 1
+            found.skipped[path.suffix.lower() or "(none)"] += 1
 
 
 def _report(path: Path, root: Path, error: OSError, found: Walk) -> Iterator[SourceFile]:

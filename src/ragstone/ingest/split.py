@@ -65,14 +65,14 @@ def _refill(ahead: list[Atom], source: Iterator[Atom], wanted: int) -> None:
     seen = _cost(ahead)[-1] if ahead else 0
     for atom in source if seen < wanted else ():
         ahead.append(atom)
-        seen += atom.tokens
+        seen += atom.lead + atom.tokens
         if max(seen, (atom.end - ahead[0].start) // WIDEST_TOKEN) >= wanted:
             return
 
 
 def _cost(run: Sequence[Atom]) -> list[int]:
     """Tokens from the first atom to the end of each."""
-    sums = accumulate(atom.tokens for atom in run)
+    sums = accumulate((atom.lead + atom.tokens for atom in run[1:]), initial=run[0].tokens)
     return [max(tokens, (atom.end - run[0].start) // WIDEST_TOKEN) for tokens, atom in zip(sums, run, strict=True)]
 
 

@@ -52,7 +52,8 @@ async def migrate(dsn: str) -> list[str]:
             raise DatabaseUnsuitableError(
                 "The database cannot be migrated",
                 why=str(error).splitlines()[0],
-                remedy="Let RAGSTONE_DATABASE_ADMIN_URL name the owner of the database, with CREATEROLE",
+                remedy="Let RAGSTONE_DATABASE_ADMIN_URL name the owner of the database, with CREATEROLE, "
+                "and a superuser run CREATE EXTENSION vector in it once",
             ) from None
 
 

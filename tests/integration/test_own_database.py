@@ -1,0 +1,98 @@
+"""A team's own PostgreSQL, where the owner of the database is no superuser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from contract.samples import MODEL, QUESTION, Piece, document, indexed, one_by_one
+from psycopg.conninfo import make_conninfo
+
+from ragstone.errors import DatabaseUnavailableError, DatabaseUnsuitableError
+from ragstone.storage.database import Database
+from ragstone.storage.embedded import EmbeddedServer
+from ragstone.storage.index import PostgresIndex
+from ragstone.storage.library import PostgresLibrary
+from ragstone.storage.migrate import migrate, migrations
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def admin(server: EmbeddedServer) -> Iterator[psycopg.Connection]:
+    """A superuser, and a database of the team's own with a login that owns it and one that does not."""
+    with psycopg.connect(server.admin_dsn(), autocommit=True) as connection:
+        for login in ("team CREATEROLE", "service"):
+            connection.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'sesame'".encode())
+        # The tests' other databases have made it already; another cluster would not have it yet.
+        connection.execute("GRANT ragstone_app TO team WITH ADMIN TRUE, SET FALSE, INHERIT FALSE")
+        connection.execute("CREATE DATABASE team_rag OWNER team")
+        with psycopg.connect(server.admin_dsn("team_rag"), autocommit=True) as inside:
+            inside.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        yield connection
+        connection.execute("DROP DATABASE team_rag WITH (FORCE)")
+        connection.execute("REVOKE ragstone_app FROM service")
+        connection.execute("DROP ROLE team, service")
+
+
+def login(server: EmbeddedServer, user: str, password: str = "sesame") -> str:
+    return make_conninfo(server.admin_dsn("team_rag"), user=user, password=password)
+
+
+async def test_an_owner_without_superuser_rights_migrates_ingests_and_searches(
+    server: EmbeddedServer, admin: psycopg.Connection
+) -> None:
+    dsn = login(server, "team")
+    assert await migrate(dsn) == [name for _, name, _ in migrations()]
+    assert await migrate(dsn) == []
+    database = Database(lambda: dsn, size=2)
+    await database.open()
+    tenant = await database.tenant("default")
+    library = PostgresLibrary(database, tenant)
+    store = await library.open_store("docs", MODEL)
+    pieces = [Piece("granite", angle=0)]
+    await library.put(store, document("/a", pieces), one_by_one(indexed(pieces)))
+    async with PostgresIndex(database, tenant).snapshot([store]) as snapshot:
+        found = await snapshot.candidates(QUESTION, ["granite"], 5, None)
+    assert len(found.dense) == 1
+    # Not even the owner's login sees a row without a tenant: the security is forced.
+    async with database.connection() as connection:
+        await connection.execute("RESET ROLE")
+        cursor = await connection.execute("SELECT count(*) FROM chunk")
+        assert await cursor.fetchone() == (0,)
+        await connection.execute("SET ROLE ragstone_app")
+    await database.close()
+
+
+async def test_a_login_that_may_not_act_for_the_application_is_told_what_to_grant(
+    server: EmbeddedServer, admin: psycopg.Connection
+) -> None:
+    await migrate(login(server, "team"))
+    database = Database(lambda: login(server, "service"), size=2)
+    with pytest.raises(DatabaseUnsuitableError, match="GRANT ragstone_app"):
+        await database.open()
+    admin.execute("GRANT ragstone_app TO service")
+    await database.open()
+    assert await database.tenant("default") > 0
+    await database.close()
+
+
+async def test_a_login_that_may_not_migrate_is_told_who_may(server: EmbeddedServer, admin: psycopg.Connection) -> None:
+    with pytest.raises(DatabaseUnsuitableError, match="RAGSTONE_DATABASE_ADMIN_URL"):
+        await migrate(login(server, "service"))
+
+
+async def test_a_wrong_password_is_said_without_being_shown(server: EmbeddedServer, admin: psycopg.Connection) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="password authentication failed") as raised:
+        await migrate(login(server, "team", password="open-it"))
+    assert "open-it" not in str(raised.value)
+
+
+async def test_a_schema_of_a_newer_release_is_refused(server: EmbeddedServer, admin: psycopg.Connection) -> None:
+    dsn = login(server, "team")
+    await migrate(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("INSERT INTO ragstone.schema_migration (version, name) VALUES (9999, 'later')")
+    with pytest.raises(DatabaseUnsuitableError, match="newer Ragstone"):
+        await migrate(dsn)
