@@ -12,14 +12,16 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ragstone.domain import Attributes, Store
+from ragstone.domain import Attributes
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
     from ragstone.flows.ingest import Ingestion
     from ragstone.models.minilm.embedder import MiniLM
+    from ragstone.models.minilm.wordpieces import WordPieces
     from ragstone.storage.database import Database
     from ragstone.storage.embedded import EmbeddedServer
     from ragstone.storage.index import PostgresIndex
@@ -30,7 +32,7 @@ DATABASE = "ragstone"  # its name on the embedded server
 TENANT = "default"  # for whom the command line acts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class House:
     """Everything that is open, for one tenant."""
 
@@ -39,7 +41,11 @@ class House:
     tenant_id: int
     library: PostgresLibrary
     index: PostgresIndex
-    embedder: MiniLM  # for questions; it loads with the first one
+
+    @cached_property
+    def embedder(self) -> MiniLM:
+        """For questions; loaded when it is first asked for, because `status` and `ingest` never do."""
+        return embedder(self.settings.query_threads)
 
 
 @asynccontextmanager
@@ -60,7 +66,6 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             tenant_id=tenant_id,
             library=PostgresLibrary(database, tenant_id),
             index=PostgresIndex(database, tenant_id),
-            embedder=embedder(settings.query_threads),
         )
 
 
@@ -110,14 +115,27 @@ def embedder(threads: int) -> MiniLM:
     return MiniLM(threads=threads or os.cpu_count() or 1)
 
 
+def tokenizer() -> WordPieces:
+    """How the local embedding model counts."""
+    from ragstone.models.minilm.wordpieces import WordPieces
+
+    return WordPieces()
+
+
 @asynccontextmanager
-async def open_ingestion(house: House, store: Store, attributes: Attributes) -> AsyncIterator[Ingestion]:
-    """An ingestion into a store, with its reading processes."""
+async def open_ingestion(house: House, store_name: str, attributes: Attributes) -> AsyncIterator[Ingestion]:
+    """An ingestion into a store, which is made if there is none, with its reading processes.
+
+    Raises:
+        ModelError: The store has vectors of another model.
+    """
     from ragstone.flows.ingest import Ingestion
     from ragstone.ingest import read
     from ragstone.ingest.sandbox import sandbox
 
     settings = house.settings
+    model = embedder(settings.embedder_threads)
+    store = await house.library.open_store(store_name, model.model)
     async with AsyncExitStack() as stack:
         readers = [
             await stack.enter_async_context(sandbox(READER_COMMAND, seconds=settings.ingest_file_seconds))
@@ -125,7 +143,7 @@ async def open_ingestion(house: House, store: Store, attributes: Attributes) -> 
         ]
         yield Ingestion(
             library=house.library,
-            embedder=embedder(settings.embedder_threads),
+            embedder=model,
             readers=readers,
             store=store,
             attributes=attributes,

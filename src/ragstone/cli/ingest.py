@@ -59,13 +59,12 @@ async def _ingest(
     given: Settings, store_name: str, paths: Sequence[Path], attributes: Attributes, *, quiet: bool
 ) -> Report:
     report = Report()
-    async with bootstrap.open_house(given) as house:
-        store = await house.library.open_store(store_name, house.embedder.model)
-        async with (
-            bootstrap.open_ingestion(house, store, attributes) as ingestion,
-            _progress(report, quiet=quiet),
-        ):
-            await ingestion.run(paths, report)
+    async with (
+        bootstrap.open_house(given) as house,
+        bootstrap.open_ingestion(house, store_name, attributes) as ingestion,
+        _progress(report, quiet=quiet),
+    ):
+        await ingestion.run(paths, report)
     return report
 
 

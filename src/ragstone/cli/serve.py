@@ -33,6 +33,7 @@ async def _serve(given: Settings, host: str, port: int) -> None:
     listener = _listen(host, port)
     with listener:
         async with bootstrap.open_house(given) as house:
+            await house.embedder.embed_queries(["loaded before the first question"])
             app = create_app(house)
             server = uvicorn.Server(
                 uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=20)

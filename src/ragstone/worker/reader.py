@@ -6,7 +6,7 @@ import os
 import resource
 import sys
 
-from ragstone.bootstrap import embedder
+from ragstone.bootstrap import tokenizer
 from ragstone.ingest.prepare import serve
 from ragstone.settings import load
 
@@ -19,7 +19,7 @@ def main() -> None:
     # Parsers that print must not talk into the messages.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(sys.stdin.buffer, answers, embedder(threads=1))
+    serve(sys.stdin.buffer, answers, tokenizer())
 
 
 if __name__ == "__main__":

@@ -130,8 +130,9 @@ def test_a_long_table_is_split_by_rows_with_its_header_as_context() -> None:
 
 def test_a_table_header_is_not_left_without_a_row() -> None:
     rows = [f"| row {number} | {number} |" for number in range(10)]
-    found = chunks(document((P, words(12)), (T, "\n".join(["| name | price |", *rows]))), 22)
-    assert all(not chunk.text.endswith("| name | price |") for chunk in found)
+    for before in range(1, 20):
+        found = chunks(document((P, words(before)), (T, "\n".join(["| name | price |", "| - | - |", *rows]))), 22)
+        assert all(not chunk.text.endswith(("| name | price |", "| - | - |")) for chunk in found)
 
 
 def test_a_listing_stays_whole_if_it_fits_and_is_split_at_lines_otherwise() -> None:
@@ -179,6 +180,13 @@ def test_blanks_between_blocks_do_not_make_a_huge_chunk() -> None:
     text = "one" + " " * 100_000 + "two"
     reading = Reading(text, (Block(P, 0, 3), Block(P, len(text) - 3, len(text))), "text/plain")
     assert [chunk.text for chunk in chunks(reading)] == ["one", "two"]
+
+
+def test_text_between_blocks_counts_where_a_chunk_spans_it() -> None:
+    text = "one two three " + "left out " * 8 + "four five six"
+    reading = Reading(text, (Block(P, 0, 13), Block(P, len(text) - 13, len(text))), "text/plain")
+    assert [chunk.text for chunk in chunks(reading)] == ["one two three", "four five six"]
+    assert [chunk.text for chunk in chunks(reading, 40)] == [text]
 
 
 def test_a_size_without_room_is_refused() -> None:

@@ -12,7 +12,7 @@ from ragstone.ingest.read.tables import Rows, one_line, table_text
 # What no text needs and what PostgreSQL or UTF-8 refuse: control characters, lone surrogates, non-characters.
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c]")
-_SURROUNDING = re.compile(r"\A(?:[^\S\n]*\n)+")
+_SURROUNDING = re.compile(r"\A\s*\n")
 _GAP = "\n\n"
 
 
@@ -72,7 +72,9 @@ class Verbatim:
 
     def build(self) -> Reading:
         """The finished reading."""
-        return Reading(self.text, tuple(self._blocks), self._media_type, self.title, tuple(self.warnings))
+        return Reading(
+            self.text, tuple(self._blocks), self._media_type, self.title, tuple(dict.fromkeys(self.warnings))
+        )
 
 
 class Builder:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from ragstone.domain import Reading
@@ -28,34 +27,36 @@ def read_delimited(source: Source) -> Reading:
         builder.warn(f"some bytes are not valid {decoded.encoding} and were replaced")
     csv.field_size_limit(_LONGEST_CELL)
     delimiter = "\t" if tab and "\t" in decoded.text[:_SAMPLE] else _delimiter(decoded.text[:_SAMPLE])
+    table = _Table(decoded.text, delimiter)
     try:
-        table = _Table(decoded.text, delimiter)
+        builder.table(table, header=has_header(table))
     except csv.Error as error:
         raise source.unreadable(f"it is no table ({error})", "Check its quotation marks.") from error
-    builder.table(table, header=has_header(table))
     return builder.build()
 
 
-class _Table(Collection[Sequence[str]]):
+class _Table(Iterable[Sequence[str]]):
     """Rows that are cut anew each time they are asked for: a large file is never held as cells."""
 
     def __init__(self, text: str, delimiter: str) -> None:
         self._text = text
         self._delimiter = delimiter
-        self._length = sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Sequence[str]]:
-        return (row for row in _cut(self._text, self._delimiter) if any(cell.strip() for cell in row))
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __contains__(self, row: object) -> bool:
-        return any(row == other for other in self)
+        return filter(any, _cut(self._text, self._delimiter))
 
 
 def _cut(text: str, delimiter: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    return csv.reader(_lines(text), delimiter=delimiter, skipinitialspace=True)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines with their ends, one at a time."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _delimiter(sample: str) -> str:

@@ -16,7 +16,7 @@ from ragstone.ingest.read.masking import mask
 from ragstone.ingest.read.plain import mark_paragraphs, verbatim_text
 from ragstone.ingest.read.source import MIB, Source
 
-_STRUCTURED_UP_TO = 8 * MIB  # characters; the parser reads about 0.5 MB/s of short lines
+_STRUCTURED_UP_TO = 2 * MIB  # characters in one part; the parser needs 250 times as many bytes
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+)$", re.MULTILINE)
 _DELIMITER_ROW = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 _ANCHOR = re.compile(r"\s*\{#[^{}]*\}\s*$")
@@ -42,35 +42,38 @@ def read_mdx(source: Source) -> Reading:
 
 def _read(source: Source, media_type: str, *, mdx: bool) -> Reading:
     verbatim = verbatim_text(source, media_type)
-    if len(verbatim.text) > _STRUCTURED_UP_TO:
-        verbatim.warnings.append(f"longer than {_STRUCTURED_UP_TO // MIB} million characters: read as plain text")
-        mark_paragraphs(verbatim, 0, len(verbatim.text))
-        return verbatim.build()
     masked = mask(verbatim.text, mdx=mdx)
     if title := _TITLE.search(masked.front_matter):
         verbatim.title = title.group(1).strip().strip("'\"").strip()
-    _Marker(verbatim, masked.text, mdx=mdx).mark()
+    marker = _Marker(verbatim, masked.lines, mdx=mdx)
+    for first, last in pairwise([*masked.parts, len(masked.lines)]):
+        marker.mark(first, last)
     return verbatim.build()
 
 
 class _Marker:
     """Turns the parser's tokens into blocks by the lines that they come from."""
 
-    def __init__(self, verbatim: Verbatim, masked: str, *, mdx: bool) -> None:
+    def __init__(self, verbatim: Verbatim, lines: Sequence[str], *, mdx: bool) -> None:
         self._verbatim = verbatim
-        self._lines = masked.split("\n")
-        self._starts = line_starts(verbatim.text)
+        self._all = lines
+        self._all_starts = line_starts(verbatim.text)
         # Cells and inline markup are not needed, and cost most of the time and memory.
         self._parser = MarkdownIt("commonmark")
         self._parser.core.ruler.disable("inline")
         self._inline = MarkdownIt("commonmark")
         if mdx:
             self._parser.disable("code")  # in components, indentation is layout
-        self._tokens = self._parser.parse(masked)
 
-    def mark(self) -> None:
-        """Mark all blocks of the text."""
-        tokens = iter(self._tokens)
+    def mark(self, first: int, last: int) -> None:
+        """Mark the blocks in lines `first` to `last`, without the latter."""
+        self._lines = self._all[first:last]
+        self._starts = self._all_starts[first : last + 1]
+        if self._starts[-1] - self._starts[0] > _STRUCTURED_UP_TO:
+            self._verbatim.warnings.append("a part without any break is very long and was read as plain text")
+            mark_paragraphs(self._verbatim, self._starts[0], self._starts[-1])
+            return
+        tokens = iter(self._parser.parse("\n".join(self._lines)))
         for token in tokens:
             if token.map is None:
                 continue

@@ -31,10 +31,11 @@ def parse_xml(data: bytes) -> tuple[Element, bool]:
         return root, False
 
 
-def parse_html(text: str) -> Element | None:
-    """The root of an HTML page however malformed; None when it holds nothing."""
+def parse_html(text: str) -> tuple[Element | None, bool]:
+    """The root of an HTML page however malformed, None when it holds nothing; and whether all of it was read."""
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
-    return etree.fromstring(text.encode("utf-8", "replace"), parser)
+    root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    return root, all(entry.type != etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in parser.error_log)
 
 
 def local_name(element: Element) -> str:

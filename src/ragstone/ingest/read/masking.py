@@ -7,7 +7,6 @@ admonitions (`:::note`, `!!! note`), whose content then parses as the Markdown t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -15,17 +14,21 @@ _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})")
 _MODULE = re.compile(r"(?:import\s.*\sfrom\s|import\s+['\"]|export\s+(?:const|default|function|let)\s)")
 _TAG_LINE = re.compile(r"[ \t]*(?:</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?/?>[ \t]*)+")
 _TAG_BEGINS = re.compile(r"[ \t]*<[A-Z][\w.]*(?:\s[^<>]*)?$")
+_TAG_ENDS = re.compile(r"[ \t]*/?>[ \t]*")
 _DIRECTIVE = re.compile(r"[ \t]*:{3,}.*")
 _ADMONITION = re.compile(r"([ \t]*)(?:!!!|\?\?\?\+?|===)[ \t]+\S.*")
+_BEGINS_BLOCK = re.compile(r"[^\s\-*+>\d]")  # no list, quotation or code goes on here
 _INDENT = 4
+_PART = 256 * 1024  # characters
 _LONGEST_MARKUP = 4096  # characters; longer lines hold text
 
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A text for the parser with as many lines as the original."""
+    """The lines of a text for the parser, as many as the original has."""
 
-    text: str
+    lines: list[str]
+    parts: list[int]  # numbers of lines where a block begins for certain, about a quarter of a million letters apart
     front_matter: str  # the lines between its marks; may be empty
 
 
@@ -35,24 +38,44 @@ def mask(text: str, *, mdx: bool) -> Masked:
     front_matter = front.group(2) if front else ""
     if front:
         text = "\n" * front.group(0).count("\n") + text[front.end() :]
-    return Masked("\n".join(_Lines(mdx=mdx).masked(text.split("\n"))), front_matter)
+    lines = text.split("\n")
+    last_end = max((number for number, line in enumerate(lines) if "-->" in line), default=-1)
+    state = _Lines(mdx=mdx, last_end=last_end)
+    masked: list[str] = []
+    parts = [0]
+    size = 0
+    for line in lines:
+        fresh = not state.in_code and bool(masked) and not masked[-1].strip()
+        masked.append(state.masked(line))
+        size += len(line) + 1
+        if size > _PART and fresh and _BEGINS_BLOCK.match(masked[-1]):
+            parts.append(len(masked) - 1)
+            size = len(line)
+    return Masked(masked, parts, front_matter)
 
 
 class _Lines:
-    """Walks over lines and remembers what it is inside of."""
+    """Goes from line to line and remembers what it is inside of."""
 
-    def __init__(self, *, mdx: bool) -> None:
+    def __init__(self, *, mdx: bool, last_end: int) -> None:
         self._mdx = mdx
+        self._number = -1
+        self._last_end = last_end  # number of the last line that ends a comment
         self._fence = ""  # the mark that opened the current code block
         self._comment = False
         self._tag = False  # inside a tag of several lines
         self._admonition: int | None = None  # indentation of the current one
         self._below_tag = False  # there, indentation is layout and not code
 
-    def masked(self, lines: list[str]) -> Iterator[str]:
-        """Each line as the parser shall see it."""
-        for line in lines:
-            yield self._line(self._dedented(line))
+    @property
+    def in_code(self) -> bool:
+        """Whether the next line stands in a fenced code block."""
+        return bool(self._fence)
+
+    def masked(self, line: str) -> str:
+        """The next line as the parser shall see it."""
+        self._number += 1
+        return self._line(self._dedented(line))
 
     def _dedented(self, line: str) -> str:
         """The content of an admonition stands four spaces in, which would make it code."""
@@ -92,7 +115,7 @@ class _Lines:
         if self._tag:
             self._tag = ">" not in line
             return ""
-        if line.lstrip().startswith("<!--"):
+        if line.lstrip().startswith("<!--") and self._number <= self._last_end:
             _, _, rest = line.partition("<!--")
             self._comment = True
             return self._in_comment(rest)
@@ -110,9 +133,11 @@ class _Lines:
             return False
         if _DIRECTIVE.fullmatch(line) or _MODULE.match(line):
             return True
+        if self._mdx and _TAG_ENDS.fullmatch(line):
+            return True
         if "<" not in line:
             return False
-        if self._mdx and _TAG_BEGINS.fullmatch(line):
+        if self._mdx and _TAG_BEGINS.match(line):
             self._tag = True
             return True
         return bool(_TAG_LINE.fullmatch(line))

@@ -30,7 +30,7 @@ def load_ocr() -> Recogniser:
         raise OcrMissingError
     from rapidocr import RapidOCR
 
-    engine: Any = RapidOCR()
+    engine: Any = RapidOCR(params={"Global.log_level": "critical"})
     return lambda picture: _lines(engine(picture))
 
 

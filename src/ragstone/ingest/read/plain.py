@@ -9,7 +9,7 @@ from ragstone.ingest.read.builder import Verbatim
 from ragstone.ingest.read.decode import decode
 from ragstone.ingest.read.source import Source
 
-_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
+_BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 def read_plain(source: Source) -> Reading:

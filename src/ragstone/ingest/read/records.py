@@ -18,6 +18,7 @@ Record: TypeAlias = Mapping[str, Json]
 _TITLES = ("title", "name", "subject", "heading", "question")
 _BODIES = ("text", "content", "body", "answer", "description", "abstract")
 _LONGEST_CELL = 300  # characters; longer fields are read as prose
+_SPARSEST = 4  # cells of a table for each value; otherwise the records have little in common
 _NAMED_LINES = 5  # damaged lines that a warning lists
 
 
@@ -82,7 +83,8 @@ def _write(builder: Builder, value: Json, path: tuple[str, ...]) -> None:
 
 def _write_records(builder: Builder, records: Sequence[Record]) -> None:
     columns = list(dict.fromkeys(key for record in records for key in record))
-    if len(records) > 1 and all(map(_is_flat, records)):
+    dense = len(columns) * len(records) <= _SPARSEST * sum(map(len, records))
+    if len(records) > 1 and dense and all(map(_is_flat, records)):
         rows = [[_scalar(record.get(key, "")) for key in columns] for record in records]
         builder.table([columns, *rows], header=True)
         return

@@ -13,14 +13,16 @@ from ragstone.ingest.read.source import Source
 _TIMES = re.compile(r"\s*(?:\d+:)?\d+:\d+[.,]\d+\s+-->")
 _VOICE = re.compile(r"<v(?:\.[\w.-]*)?\s+([^<>]{1,200})>")
 _TAG = re.compile(r"<[^<>]{0,200}>")
-_PARAGRAPH = 600  # characters after which the end of a sentence ends the paragraph
+_BLANK_LINES = re.compile(r"\n\s*\n")
+_CUES = 12  # after which the end of a sentence ends the paragraph
 
 
 def read_subtitles(source: Source) -> Reading:
     """The cues in their order; NOTE, STYLE and REGION blocks are left out."""
     builder = Builder("text/vtt" if source.name.lower().endswith(".vtt") else "application/x-subrip")
-    speaker, said = "", ""
-    for cue in re.split(r"\n[^\S\n]*\n", decode(source.data).text):
+    speaker = ""
+    said: list[str] = []
+    for cue in _BLANK_LINES.split(decode(source.data).text):
         lines = cue.strip().split("\n")
         begins = next((number for number, line in enumerate(lines[:2]) if _TIMES.match(line)), None)
         if begins is None:
@@ -28,12 +30,12 @@ def read_subtitles(source: Source) -> Reading:
         text = " ".join(lines[begins + 1 :])
         voice = _VOICE.search(text)
         name = voice.group(1).strip() if voice else speaker
-        words = " ".join(unescape(_TAG.sub("", text)).split())
-        if name != speaker or (len(said) > _PARAGRAPH and said.endswith((".", "!", "?", "。"))):
-            builder.paragraph(said)
-            said = ""
+        if name != speaker or (len(said) >= _CUES and said[-1].endswith((".", "!", "?", "。"))):
+            builder.paragraph(" ".join(said))
+            said.clear()
         if not said and name:
-            said = f"{name}:"
-        speaker, said = name, f"{said} {words}".strip()
-    builder.paragraph(said)
+            said.append(f"{name}:")
+        speaker = name
+        said.append(" ".join(unescape(_TAG.sub("", text)).split()))
+    builder.paragraph(" ".join(said))
     return builder.build()

@@ -11,6 +11,7 @@ from ragstone.ingest.read.builder import Builder
 from ragstone.ingest.read.decode import declared, decode
 from ragstone.ingest.read.markup import Element, parse_html
 from ragstone.ingest.read.source import Source
+from ragstone.ingest.read.tables import one_line
 from ragstone.ingest.read.webtable import holds_data, rows_of
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset=[\"']?\s{0,4}([\w.:-]{2,40})", re.IGNORECASE)
@@ -46,7 +47,9 @@ def read_html(source: Source) -> Reading:
 
 def write_html(builder: Builder, text: str) -> None:
     """Add the blocks of a page, or of a part of one, to a text."""
-    root = parse_html(text)
+    root, sound = parse_html(text)
+    if not sound:
+        builder.warn("the page is nested too deeply: text behind that place is missing")
     if root is None:
         return
     builder.title = builder.title or (root.findtext(".//title") or "")
@@ -166,7 +169,7 @@ class _Walk:
         self._inline.clear()
         if not joined or joined.isspace():
             return
-        lines = [" ".join(line.split()) for line in joined.split("\x00")]
+        lines = [one_line(line) for line in joined.split("\x00")]
         if self._heading:
             self._builder.heading(" ".join(lines).rstrip("¶ "), self._heading)
         elif self._lists:

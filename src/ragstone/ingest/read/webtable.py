@@ -8,6 +8,7 @@ from ragstone.ingest.read.markup import Element
 
 _LONGEST_CELL = 2000  # characters; more is a page arranged in columns
 _WIDEST_SPAN = 200  # columns or rows; browsers allow 1000, and no table for readers needs them
+_WIDEST_ROW = 500  # columns; cells behind span nothing
 _GROUPS = ("thead", "tbody", "tfoot")
 _INLINE = frozenset(
     """
@@ -42,6 +43,8 @@ def rows_of(table: Element) -> tuple[list[list[str]], bool]:
             _fill(cells, hanging)
             text = cell_text(cell)
             across, down = _span(cell, "colspan"), _span(cell, "rowspan")
+            if len(cells) > _WIDEST_ROW:
+                across, down = 1, 1
             for _ in range(across):
                 if down > 1:
                     hanging[len(cells)] = (down - 1, text)

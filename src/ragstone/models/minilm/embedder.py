@@ -12,11 +12,12 @@ import numpy as np
 from ragstone.domain import EmbeddingModel, Matrix, Vector
 from ragstone.errors import ModelError
 from ragstone.models.minilm.artifact import GRAPH, TOKENIZER, WEIGHTS
+from ragstone.models.minilm.wordpieces import WordPieces, encodable
 
 MODEL = EmbeddingModel(name="all-MiniLM-L6-v2-int8", dimension=384, max_tokens=256)
 
 
-class MiniLM:
+class MiniLM(WordPieces):
     """all-MiniLM-L6-v2 with 8-bit weights; implements `ports.Embedder` and `ports.Tokenizer`.
 
     Every text is a run of its own: without padding, and with activations quantised by the text's own range, so that
@@ -33,11 +34,12 @@ class MiniLM:
         import onnxruntime
         import tokenizers
 
+        graph = GRAPH.read(folder)
+        super().__init__(folder=folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # it would keep the largest texts' memory for good, for each thread
         options.log_severity_level = 3  # errors
-        graph, vocabulary = GRAPH.read(folder), TOKENIZER.read(folder)
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except RuntimeError as error:
@@ -46,11 +48,7 @@ class MiniLM:
                 why=str(error),
                 remedy="Install the version of requirements/run.txt",
             ) from error
-        # The file asks for 128 tokens, cut and padded; neither is meant here.
-        self._whole = tokenizers.Tokenizer.from_buffer(vocabulary)
-        self._whole.no_truncation()
-        self._whole.no_padding()
-        self._cut = tokenizers.Tokenizer.from_buffer(vocabulary)
+        self._cut = tokenizers.Tokenizer.from_buffer(TOKENIZER.read(folder))
         self._cut.enable_truncation(MODEL.max_tokens)
         self._cut.no_padding()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embed") if threads > 1 else None
@@ -70,17 +68,12 @@ class MiniLM:
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Vectors of texts, shape (len(texts), 384), in the calling thread and its helpers."""
-        encodings = self._cut.encode_batch_fast(list(texts))
+        encodings = self._cut.encode_batch_fast([encodable(text) for text in texts])
         matrix = np.empty((len(texts), MODEL.dimension), np.float32)
         runs = map if self._pool is None else self._pool.map
         for row, vector in enumerate(runs(self._run, (encoding.ids for encoding in encodings))):
             matrix[row] = vector
         return matrix
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, without the special tokens around it and without any limit."""
-        encodings = self._whole.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding) for encoding in encodings]
 
     def _run(self, ids: list[int]) -> Vector:
         (vectors,) = self._session.run(None, {"input_ids": np.array([ids], np.int64)})

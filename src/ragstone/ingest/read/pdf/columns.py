@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ragstone.ingest.read.pdf.lines import Line, Word
 from ragstone.ingest.read.tables import is_number
@@ -16,10 +17,14 @@ _CLOSING = frozenset({")", "%", ")%", "pts"})
 _DASHES = frozenset({"—", "–", "-", "N/A", "n/a", "NM", "*", "n.m."})  # noqa: RUF001
 _MARKER = re.compile(r"[•▪●■◦‣∙*–-]|\(?(?:\d{1,2}|[a-z]|[ivx]+)[.)]", re.IGNORECASE)  # noqa: RUF001
 _YEAR = re.compile(r"(?:19|20)\d\d(?:\s*\(?[A-Za-z*]{0,3}\)?)?")
+_UNIT = re.compile(r"\s+(?:years?|months?|days?|weeks?|bps|pts|x|million|billion)$")
 _LEAST_ROWS = 2
 _LABELS_BETWEEN = 3  # lines without figures between two rows, such as "Operating expenses:"
 _HEADER_LINES = 12
+_LABEL_WORDS = 10
 _NEAR = 8.0  # points between a column and what stands above it
+_LEAST_SHARE = 0.15  # of the width of the columns that a title stands over
+_LEVEL = 4.0  # points; titles at the same height differ by less
 _BRIDGED = 0.1  # of the rows may reach over the gap between two columns
 
 
@@ -57,8 +62,10 @@ def segments_of(line: Line) -> list[Segment]:
 def _apart(cell: Sequence[Word], word: Word, size: float) -> bool:
     before = cell[-1]
     gap = word.left - before.right
-    if before.text in _SIGNS and len(cell) == 1:
+    if before.text in _SIGNS:
         return False  # a currency sign stands at the left of its column, the figure at the right
+    if word.text in _SIGNS and is_figure(before.text):
+        return True
     if word.text in _CLOSING:
         return gap > _WIDE_GAP * size
     figures = is_figure(word.text) or word.text in _SIGNS or is_figure(before.text)
@@ -67,7 +74,7 @@ def _apart(cell: Sequence[Word], word: Word, size: float) -> bool:
 
 def is_figure(text: str) -> bool:
     """Whether a cell holds a figure or what stands for a missing one."""
-    return text in _DASHES or is_number(text) or is_number(text.replace(" ", ""))
+    return text in _DASHES or is_number(_UNIT.sub("", text).replace(" ", ""))
 
 
 def is_row(segments: Sequence[Segment]) -> bool:
@@ -89,11 +96,9 @@ def find_tables(lines: Sequence[Line]) -> dict[int, tuple[int, Table]]:
         if end == number:
             number += 1
             continue
-        start = max(_above(lines, cut, number, end), max((behind for behind, _ in found.values()), default=0))
-        heads = number - start
-        while heads and len(cut[start + heads - 1]) == 1 and lines[start + heads - 1].text.endswith(":"):
-            heads -= 1
-        table = _table(lines[start:end], cut[start:end], heads)
+        start, below = _above(lines, cut, number, end)
+        start = max(start, max((behind for behind, _ in found.values()), default=0))
+        table = _table(lines[start:end], cut[start:end], max(0, below - start))
         if table is not None:
             found[start] = (end, table)
         number = end
@@ -108,7 +113,7 @@ def _run(lines: Sequence[Line], cut: Sequence[list[Segment]], first: int) -> int
             break
         if is_row(cut[number]):
             rows, behind, labels = rows + 1, number + 1, 0
-        elif len(cut[number]) > 2 or labels == _LABELS_BETWEEN or _is_prose(lines[number], lines[first]):  # noqa: PLR2004
+        elif len(cut[number]) > 2 or labels == _LABELS_BETWEEN or _is_prose(lines[number], cut[number], lines[first]):  # noqa: PLR2004
             break
         else:
             labels += 1
@@ -120,43 +125,53 @@ def _follows(above: Line, below: Line) -> bool:
     return above.top - 2 < below.top < above.bottom + 3.5 * max(above.style.size, below.style.size)
 
 
-def _is_prose(line: Line, row: Line) -> bool:
+def _is_prose(line: Line, segments: Sequence[Segment], row: Line) -> bool:
     """A line of a paragraph runs on to where the figures stand."""
-    return line.right > row.left + 0.75 * (row.right - row.left) and len(line.words) > 6  # noqa: PLR2004
+    return len(segments) == 1 and len(line.words) > 6 and line.right > row.left + 0.75 * (row.right - row.left)  # noqa: PLR2004
 
 
-def _above(lines: Sequence[Line], cut: Sequence[list[Segment]], first: int, end: int) -> int:
-    """Index of the first line that heads the columns of a table."""
+def _above(lines: Sequence[Line], cut: Sequence[list[Segment]], first: int, end: int) -> tuple[int, int]:
+    """Indices of the first line that heads the columns of a table, and of the first line below those."""
     spans = _columns([cut[number] for number in range(first, end) if is_row(cut[number])])
+    start = below = first
     if len(spans) < 2:  # noqa: PLR2004
-        return first
+        return start, below
     labels_end = spans[1][0] - _NEAR
-    start = first
     for number in range(first - 1, max(-1, first - 1 - _HEADER_LINES), -1):
-        line, below = lines[number], lines[number + 1]
-        near = abs(below.top - line.bottom) < 3 * line.style.size or abs(below.top - line.top) < 3 * line.style.size
-        if not near or _is_prose(line, lines[first]):
+        line = lines[number]
+        if not _is_near(line, lines[number + 1]) or _is_prose(line, cut[number], lines[first]):
             break
-        heads = line.left > labels_end or (len(cut[number]) > 1 and _in_columns(cut[number], spans))
-        label = line.right < labels_end and (line.text.endswith(":") or _beside(line, lines[number - 1 : first]))
-        if heads:
+        if line.left > labels_end or (len(cut[number]) > 1 and _in_columns(cut[number], spans)):
+            below = number + 1 if start == first else below
             start = number
-        elif not label:
+        elif not _is_label(line, spans[0], labels_end) or not _beside(line, lines[start:first]):
             break
-    return start if start < first else _leading_labels(lines, first, labels_end)
+    if start == first and first and _leads(lines[first - 1], lines[first], labels_end):
+        start = below = first - 1
+    return start, below
 
 
-def _leading_labels(lines: Sequence[Line], first: int, labels_end: float) -> int:
+def _is_near(line: Line, below: Line) -> bool:
+    """Whether two neighbours in the page's order are near each other, above or beside."""
+    limit = 3 * line.style.size
+    return abs(below.top - line.bottom) < limit or abs(below.top - line.top) < limit
+
+
+def _beside(line: Line, heads: Sequence[Line]) -> bool:
+    """Whether a label stands at the height of the titles, or below all of them."""
+    return not heads or any(abs(head.top - line.top) < line.style.size for head in heads)
+
+
+def _is_label(line: Line, labels: Span, labels_end: float) -> bool:
+    """Whether a line stands in the column of the labels, such as "(in millions)" or "Assets"."""
+    at_left = line.left < labels[0] + 3 * line.style.size or line.text.endswith(":")
+    return at_left and line.right < labels_end and len(line.words) <= _LABEL_WORDS
+
+
+def _leads(line: Line, row: Line, labels_end: float) -> bool:
     """A line such as "Net sales:" directly above the first row belongs to the table."""
-    above = first - 1
-    if above >= 0 and lines[above].text.endswith(":") and lines[above].right < labels_end:
-        return above if _follows(lines[above], lines[first]) else first
-    return first
-
-
-def _beside(line: Line, others: Sequence[Line]) -> bool:
-    """Whether a line stands at the height of another one that heads columns."""
-    return any(other is not line and abs(other.top - line.top) < line.style.size for other in others)
+    begins = line.text.endswith(":") and line.text[:1].isupper()
+    return begins and line.right < labels_end and _follows(line, row)
 
 
 def _in_columns(segments: Sequence[Segment], spans: Sequence[Span]) -> bool:
@@ -197,11 +212,7 @@ def _table(lines: Sequence[Line], cut: Sequence[list[Segment]], heads: int) -> T
     spans = _columns([row for row in body if is_row(row)])
     if len(spans) < 2 or len(body) < _LEAST_ROWS:  # noqa: PLR2004
         return None
-    titles = [""] * len(spans)
-    for segment in _from_top(lines[:heads], cut[:heads]):
-        for number, span in enumerate(spans):
-            if _distance(segment, span) <= (_NEAR if number else 0):
-                titles[number] = f"{titles[number]} {segment.text}".strip()
+    titles = _titles(lines[:heads], cut[:heads], spans)
     rows = _joined([_cells(row, spans) for row in body])
     header = any(titles)
     return Table([titles, *rows] if header else rows, header)
@@ -211,9 +222,40 @@ def _is_year_row(segments: Sequence[Segment]) -> bool:
     return len(segments) > 0 and all(_YEAR.fullmatch(segment.text) for segment in segments)
 
 
-def _from_top(lines: Sequence[Line], cut: Sequence[list[Segment]]) -> list[Segment]:
-    order = sorted(range(len(lines)), key=lambda number: (round(lines[number].top), lines[number].left))
-    return [segment for number in order for segment in cut[number]]
+def _titles(lines: Sequence[Line], cut: Sequence[list[Segment]], spans: Sequence[Span]) -> list[str]:
+    """What heads each column, from the top down; a title over several columns heads each of them."""
+    titles: list[list[str]] = [[] for _ in spans]
+    segments = [(lines[number].top, segment) for number in range(len(lines)) for segment in cut[number]]
+    segments.sort(key=lambda pair: (round(pair[0] / _LEVEL), pair[1].left))
+    for _, group in groupby(segments, key=lambda pair: round(pair[0] / _LEVEL)):
+        level = [segment for _, segment in group]
+        labels = [segment for segment in level if segment.right < spans[1][0] and not _distance(segment, spans[0])]
+        titles[0].extend(segment.text for segment in labels)
+        for segment, columns in _headed([segment for segment in level if segment not in labels], spans):
+            for column in columns:
+                titles[column].append(segment.text)
+    return [" ".join(title) for title in titles]
+
+
+def _headed(level: Sequence[Segment], spans: Sequence[Span]) -> Iterator[tuple[Segment, Iterable[int]]]:
+    """The columns that each title of one level stands over: equally many for each if that fits their places."""
+    figures = len(spans) - 1
+    if level and figures % len(level) == 0:
+        width = figures // len(level)
+        groups = [range(1 + number * width, 1 + (number + 1) * width) for number in range(len(level))]
+        if all(_stands_over(segment, group, spans) for segment, group in zip(level, groups, strict=True)):
+            yield from zip(level, groups, strict=True)
+            return
+    for segment in level:
+        near = [number for number in range(1, len(spans)) if _distance(segment, spans[number]) <= _NEAR]
+        yield segment, near or [min(range(1, len(spans)), key=lambda number: _offset(segment, spans[number]))]
+
+
+def _stands_over(segment: Segment, group: range, spans: Sequence[Span]) -> bool:
+    middle = (segment.left + segment.right) / 2
+    left, right = spans[group[0]][0], spans[group[-1]][1]
+    wide_enough = len(group) == 1 or segment.right - segment.left > _LEAST_SHARE * (right - left)
+    return wide_enough and left - _NEAR <= middle <= right + _NEAR
 
 
 def _cells(segments: Sequence[Segment], spans: Sequence[Span]) -> list[str]:

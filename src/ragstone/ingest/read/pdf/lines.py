@@ -6,7 +6,7 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 HYPHEN = "\x02"  # what PDFium makes of a hyphen that divides a word at the end of a line
@@ -21,6 +21,7 @@ _GAP = 0.6  # of the font size; letters farther apart are words
 _SCRIPTS = re.compile("(?<=[\u0590-\u07ff\ufb1d-\ufeff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u0590-\u07ff\ufb1d-\ufeff])")
 _LAM, _ALEFS = "ل", "اأإآ"
 _FONT_NAME = 256  # bytes
+_COMMON = 0.5  # of the height of the lower line
 _TILTED = 20  # degrees; slightly skewed scans are upright
 
 
@@ -89,7 +90,25 @@ class Frame:
 
 def lines_of(textpage: Any, frame: Frame, page: int) -> list[Line]:  # noqa: ANN401  PDFium ships no types
     """All lines of a page; text that stands on its side makes a line of one word."""
-    return list(_Page(textpage, frame, page).lines())
+    lines: list[Line] = []
+    for line in _Page(textpage, frame, page).lines():
+        if lines and _same_base(lines[-1], line):
+            lines[-1] = _merged(lines[-1], line)
+        else:
+            lines.append(line)
+    return lines
+
+
+def _same_base(before: Line, line: Line) -> bool:
+    """Whether a line goes on to the right of the one before: PDFium breaks lines at raised figures."""
+    common = min(before.bottom, line.bottom) - max(before.top, line.top)
+    lower = min(before.bottom - before.top, line.bottom - line.top)
+    return common > _COMMON * lower and line.left > before.right - 1 and HYPHEN not in before.words[-1].text
+
+
+def _merged(before: Line, line: Line) -> Line:
+    larger = before if before.style.size * len(before.text) >= line.style.size * len(line.text) else line
+    return replace(larger, words=before.words + line.words)
 
 
 class _Page:

@@ -17,6 +17,7 @@ from ragstone.ingest.read.pdf.rules import Rules, rules_of
 from ragstone.ingest.read.pdf.scans import Scans
 from ragstone.ingest.read.source import Source
 
+_TRAILER_WITHIN = 2048  # bytes from the end
 _USEFUL_TITLE = re.compile(r"[^\W\d_]{2,}[\s_-]+[^\W\d_]{2,}")
 _MACHINE_TITLE = re.compile(r"\.(?:docx?|pptx?|xlsx?|indd|tex|pdf|html?)$|^microsoft |^untitled", re.IGNORECASE)
 
@@ -27,6 +28,8 @@ def read_pdf(source: Source) -> Reading:
     document = _opened(source)
     try:
         builder.title = _title(document)
+        if b"%%EOF" not in source.data[-_TRAILER_WITHIN:]:
+            builder.warn("the file seems to be cut off: pages may be missing")
         count = min(len(document), source.limits.pages)
         if count < len(document):
             builder.warn(f"only the first {count} of {len(document)} pages were read")

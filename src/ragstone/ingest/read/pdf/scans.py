@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -11,6 +12,7 @@ from ragstone.ingest.read.pdf.lines import Line, Style, Word
 
 _DPI = 200
 _POINTS = 72  # an inch
+_MOST_PIXELS = 25_000_000  # of a picture; posters are rendered coarser
 
 
 class Scans:
@@ -47,7 +49,8 @@ class Scans:
         except OcrMissingError:
             self._missing = True
             return []
-        scale = _DPI / _POINTS
+        width, height = page.get_size()
+        scale = min(_DPI / _POINTS, math.sqrt(_MOST_PIXELS / max(1.0, width * height)))
         bitmap = page.render(scale=scale)
         lines = []
         for text, (left, top, right, bottom) in recognise(bitmap.to_numpy()):
