@@ -31,6 +31,8 @@ _QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")  # Latin, full width, Arab
 _LEAD_MARKS = (":", "\uff1a")
 _REFERS_BACK = frozenset({"this", "that", "these", "those", "it", "its", "they", "their", "he", "she", "his", "her"})
 _LEADERS = "....."  # from a title to its page number
+_MENU_LINES = 4  # so many short lines in a row without any punctuation are no sentence
+_MENU_LINE = 60  # characters
 _STUB_WORDS = 3  # a line with fewer words, links aside, says nothing by itself
 
 
@@ -182,12 +184,13 @@ def _start_of_sense(text: str, parts: Sequence[_Part], place: int) -> int:
 
 
 def _is_stub(piece: str) -> bool:
-    """Whether a line says nothing by itself: a link, a label, an entry of a table of contents."""
-    bare = _LINK.sub(" ", piece)
-    if _LEADERS in piece.replace(" ", ""):
+    """Whether it says nothing by itself: a link, a label, a table of contents, a menu."""
+    lines = [line.strip() for line in piece.splitlines()]
+    menu = len(lines) >= _MENU_LINES and all(len(line) <= _MENU_LINE and line[-1:].isalnum() for line in lines)
+    if menu or _LEADERS in piece.replace(" ", ""):
         return True
     # In a script without blanks, a run of signs holds several words.
-    words = sum(1 if word.isascii() else len(word) for word in _WORD.findall(bare))
+    words = sum(1 if word.isascii() else len(word) for word in _WORD.findall(_LINK.sub(" ", piece)))
     return words < _STUB_WORDS
 
 

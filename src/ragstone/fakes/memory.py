@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import chain, count
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -52,19 +52,24 @@ class _Shelf:
         return dict(sorted(pairs, key=lambda pair: pair[0]))
 
     @cached_property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Of all chunks, in the order of `places`."""
+        return np.array(list(self.places), np.int64)
+
+    @cached_property
     def vectors(self) -> Matrix:
         """One row a chunk, in the order of `places`."""
         return np.array([chunk.vector for _, chunk in self.places.values()], np.float32)
 
     @cached_property
-    def postings(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
-        """(chunk id, frequency, length) by term."""
+    def postings(self) -> Mapping[str, npt.NDArray[np.int64]]:
+        """Rows of chunk id, frequency and length by term, ascending by chunk."""
         postings = defaultdict[str, list[tuple[int, int, int]]](list)
         for chunk_id, (_, chunk) in self.places.items():
             length = sum(chunk.terms.values())
             for term, frequency in chunk.terms.items():
                 postings[term].append((chunk_id, frequency, length))
-        return postings
+        return {term: np.array(rows, np.int64) for term, rows in postings.items()}
 
     @cached_property
     def total_length(self) -> int:
@@ -178,7 +183,7 @@ class MemorySnapshot:
         self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter | None
     ) -> Candidates:
         """The nearest `limit` chunks by vector, and the postings of the terms."""
-        ids = np.array([chunk_id for shelf in self._shelves for chunk_id in shelf.places], np.int64)
+        ids = np.concatenate([shelf.ids for shelf in self._shelves] or [np.empty(0, np.int64)])
         scores = np.concatenate([shelf.vectors @ vector for shelf in self._shelves if shelf.places] or [np.empty(0)])
         passing = ids
         if condition is not None:
@@ -204,10 +209,10 @@ class MemorySnapshot:
     def _postings(self, terms: Sequence[str]) -> Mapping[str, Postings]:
         found: dict[str, Postings] = {}
         for term in terms:
-            rows = list(chain.from_iterable(shelf.postings.get(term, ()) for shelf in self._shelves))
+            rows = [shelf.postings[term] for shelf in self._shelves if term in shelf.postings]
             if rows:
-                columns: npt.NDArray[np.int64] = np.array(sorted(rows), np.int64).T
-                found[term] = Postings(*columns)
+                together = np.concatenate(rows)
+                found[term] = Postings(*together[np.argsort(together[:, 0], kind="stable")].T)
         return found
 
 

@@ -51,7 +51,7 @@ def _ranked(question: Question, passages: Mapping[int, Passage], lexical: bm25.R
     ids = np.array([passage.chunk_id for passage in found], np.int64)
     lexical_scores = lexical.of(ids)
     wording = shares(phrases(question.text, _languages(question)), [passage.text for passage in found])
-    fused = fuse.convex(dense_scores, lexical.shares_of(ids), wording, question.fusion or fuse.DEFAULT)
+    fused = fuse.convex(dense_scores, lexical.shares_of(ids), wording, question.fusion or fuse.weights_for(question))
     best = np.argsort(-fused, kind="stable")[: question.top_k]
     return tuple(
         Hit(found[place], Scores(float(dense_scores[place]), float(lexical_scores[place]), float(fused[place])))

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from ragstone.domain import Fusion
+from ragstone.domain import Fusion, Question, Store
 from ragstone.errors import InvalidQuestionError
+from ragstone.fakes.models import HashingEmbedder
 from ragstone.retrieve import fuse
 
 ONE, NOTHING = np.ones(1), np.zeros(1)
@@ -40,6 +42,23 @@ def test_a_score_does_not_depend_on_the_other_candidates() -> None:
     together = fuse.convex(dense, words, phrases)
     alone = fuse.convex(dense[:1], words[:1], phrases[:1])
     assert together[0] == pytest.approx(alone[0])
+
+
+def _weights(text: str, *languages: str) -> Fusion:
+    stores = (Store(1, "vs_1", "one", HashingEmbedder().model, language, datetime.now(UTC)) for language in languages)
+    return fuse.weights_for(Question(text, tuple(stores)))
+
+
+def test_the_dense_half_counts_less_the_more_of_the_question_is_in_a_foreign_script() -> None:
+    assert _weights("Who wrote Żółć, Ünal or 1984?", "english") == fuse.DEFAULT
+    assert _weights("2 + 2?", "english") == fuse.DEFAULT
+    mixed, foreign = _weights("KServe 설치", "english"), _weights("ما هي العاصمة؟", "english")
+    assert fuse.DEFAULT.dense > mixed.dense > foreign.dense == pytest.approx(fuse.DEFAULT.dense * fuse.FOREIGN_TRUST)
+    assert foreign.lexical == fuse.DEFAULT.lexical
+
+
+def test_the_dense_half_counts_less_where_a_store_is_not_english() -> None:
+    assert _weights("Wie alt?", "english", "german").dense < _weights("Wie alt?", "english").dense
 
 
 @pytest.mark.parametrize(

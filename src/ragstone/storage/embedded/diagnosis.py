@@ -18,6 +18,8 @@ OPEN_HOME = (
     "choose one that others may pass through, such as /var/lib/ragstone, or run as a normal user"
 )
 
+KILLED = "it ended without giving a reason, as one does who is killed, for instance for lack of memory"
+
 # What a message of PostgreSQL means: words in it, the error, its remedy.
 MEANINGS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("No space left on device|Disk quota exceeded", DiskFullError, FREE_SPACE),
@@ -37,13 +39,13 @@ MEANINGS: tuple[tuple[str, type[DatabaseError], str], ...] = (
 
 
 def meaningful_line(messages: str) -> str:
-    """What PostgreSQL says it failed of: its last fatal message, else its last error, else its last line."""
+    """What PostgreSQL says it failed of: its last fatal message, else its last error, else a last line of others."""
     for severity in ("PANIC|FATAL", "ERROR|error"):
         found = re.findall(rf"(?:{severity}):\s+(.+)", messages)
         if found:
             return str(found[-1]).strip()
-    lines = messages.split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    lines = (line.strip() for line in reversed(messages.split("\n")))
+    return next((line for line in lines if line and "LOG:  " not in line), KILLED)
 
 
 def explain(what: str, messages: str, log: Path | None = None) -> DatabaseError:

@@ -1,12 +1,14 @@
 """The process side: runs PostgreSQL programs as the right user, and keeps the server alive while it is used.
 
-A program of its own, started as `python -I -S keeper.py run|keep JOB`, so that it starts in milliseconds and stays
-small; it imports nothing of Ragstone. JOB is a JSON object without secrets, see `Job`.
+A program of its own, started as `python -I -S keeper.py run|keep FOLDER`, so that it starts in milliseconds and stays
+small; it imports nothing of Ragstone. FOLDER is for who looks at the list of processes. The job is the first line of
+the input, a JSON object, see `Job`; what follows is for the program that is run.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -48,7 +50,9 @@ def call(name: str, *arguments: object) -> None:
     Raises:
         OSError: It failed.
     """
-    function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if function is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     if function(*arguments) == -1:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -165,7 +169,8 @@ def keep(job: Job) -> NoReturn:
 
 def main() -> None:
     """Do as the command line says."""
-    job: Job = json.loads(sys.argv[2])
+    with open(0, "rb", buffering=0, closefd=False) as source:  # unbuffered: not a byte more than the line
+        job: Job = json.loads(source.readline())
     if sys.argv[1] == "keep":
         keep(job)
     try:

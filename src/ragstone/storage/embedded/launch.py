@@ -48,8 +48,8 @@ class Launcher:
         """
         job = self._job(name, arguments, cwd)
         result = subprocess.run(  # noqa: S603
-            self._command("run", job),
-            input=text,
+            self._command("run"),
+            input=f"{json.dumps(job)}\n{text}",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -69,9 +69,9 @@ class Launcher:
         job = self._job("postgres", arguments, self.folder.data)
         job |= {"users": str(users), "log": str(self.folder.log), "private": [keeper_lock.descriptor]}
         result = subprocess.run(  # noqa: S603
-            self._command("keep", job),
+            self._command("keep"),
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(job).encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
@@ -85,8 +85,8 @@ class Launcher:
                 remedy="Run `ragstone doctor`",
             )
 
-    def _command(self, mode: str, job: keeper.Job) -> list[str]:
-        return [sys.executable, "-I", "-S", keeper.__file__, mode, json.dumps(job)]
+    def _command(self, mode: str) -> list[str]:
+        return [sys.executable, "-I", "-S", keeper.__file__, mode, str(self.folder.room)]
 
     def _job(self, name: str, arguments: Sequence[str | Path], cwd: Path) -> keeper.Job:
         point = self._mount_point()

@@ -214,9 +214,10 @@ class EmbeddedServer:
         if "ready" not in (line.strip() for line in state[7:8]):
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PAUSE)
             try:
                 connection.connect(f"{self._host()}/{SOCKET_NAME}")
-            except (ConnectionError, FileNotFoundError):
+            except (ConnectionError, FileNotFoundError, TimeoutError, BlockingIOError):
                 return False
         return True
 

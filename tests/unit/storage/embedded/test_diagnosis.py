@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragstone.errors import DatabaseError, DatabaseUnsuitableError, DiskFullError
-from ragstone.storage.embedded.diagnosis import explain, meaningful_line, reported
+from ragstone.storage.embedded.diagnosis import KILLED, explain, meaningful_line, reported
 
 LOG = """\
 2026-01-01 00:00:00.000 UTC [7] @ LOG:  starting PostgreSQL 18.4
@@ -25,7 +25,8 @@ LOG = """\
         (LOG, 'could not open file "global/pg_control": No such file or directory'),
         ("initdb: error: could not do it\ninitdb: removing contents", "could not do it"),
         ("Segmentation fault\n\n", "Segmentation fault"),
-        ("", "it said nothing"),
+        ("2026-01-01 00:00:00.000 UTC [7] @ LOG:  redo is not required\n", KILLED),
+        ("", KILLED),
     ],
 )
 def test_the_line_that_matters_is_found(messages: str, line: str) -> None:

@@ -35,7 +35,8 @@ def impostor(
     assert sleep is not None
     program = tmp_path / "bin" / name
     program.parent.mkdir(exist_ok=True)
-    shutil.copy(sleep, program)
+    if not program.exists():
+        shutil.copy(sleep, program)
     process = subprocess.Popen([program, "60"], cwd=cwd, pass_fds=inherits)
     assert eventually(lambda: Path(f"/proc/{process.pid}/comm").read_text().strip() == name)
     return process
