@@ -132,7 +132,7 @@ async def run(sizes: list[int], home: Path) -> list[dict[str, object]]:
     model, questions = MiniLM(threads=1), corpus.questions()
     settings = Settings(home=home)
     rows: list[dict[str, object]] = []
-    growing = corpus.Growing(MiniLM(threads=os.cpu_count() or 1), min(max(sizes), 20_000))
+    growing = corpus.Growing(MiniLM(threads=os.cpu_count() or 1), min(max(sizes), 10_000))
     async with open_house(settings) as house:
         store = await house.library.open_store("latency", model.model)
         server = embedded_server(settings)
