@@ -1,7 +1,7 @@
 """Words that say nothing about what a text is about, by Snowball language.
 
 English has the 33 words of Lucene's StandardAnalyzer and the words of which questions are made: without these,
-nDCG@10 on 100 questions to product documentation was .63 instead of .69 (BM25; docs/decisions/0005-text-and-chunks.md has the figures).
+nDCG@10 on 100 questions to product documentation was .63 instead of .69 (BM25; docs/decisions/0005-text-and-chunks.md).
 """
 
 # ruff: noqa: RUF001 - Cyrillic letters look like Latin ones

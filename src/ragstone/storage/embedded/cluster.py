@@ -96,6 +96,7 @@ def _initialise(launcher: Launcher, data: Path) -> None:
         [
             *("-D", str(launcher.seen(data)), "-U", ADMIN, "-E", "UTF8", "--locale=C", *locale),
             "--data-checksums",
+            *("-c", "dynamic_shared_memory_type=mmap"),  # else a death in the middle leaves files in /dev/shm
             "--auth=reject",  # our own access file is the one in force; nobody gets in by this one
             "--no-sync",  # all is synced once at the end
             "--no-instructions",

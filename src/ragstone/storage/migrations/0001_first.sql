@@ -28,8 +28,8 @@ AS $$
 BEGIN
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', tab);
   EXECUTE format(
-    'CREATE POLICY tenant_isolation ON %s USING (tenant_id = ragstone.current_tenant()) '
-    'WITH CHECK (tenant_id = ragstone.current_tenant())', tab);
+    'CREATE POLICY tenant_isolation ON %s USING (tenant_id = (SELECT ragstone.current_tenant())) '
+    'WITH CHECK (tenant_id = (SELECT ragstone.current_tenant()))', tab);
 END $$;
 
 -- Sixteen partitions by tenant keep an HNSW index and its builds at a sixteenth of the whole. They are reached

@@ -77,12 +77,7 @@ def test_a_damaged_file_is_read_in_part_or_refused_with_a_reason(name: str) -> N
         for _ in range(chance.randrange(1, 20)):
             if data:
                 data[chance.randrange(len(data))] = chance.randrange(256)
-        try:
-            check(read(Path(name), bytes(data)))
-        except UnreadableFileError as error:
-            assert error.why
-            assert error.remedy
-            assert "\n" not in str(error)
+        check_reading_or_reason(name, bytes(data))
 
 
 @pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"letter.eml", "paper.pdf", "work.ipynb", "table.csv"}))
@@ -96,51 +91,21 @@ def test_reading_twice_gives_the_same(name: str) -> None:
 @given(text=st.text(st.characters(codec="utf-8"), max_size=300))
 @settings(max_examples=60, deadline=None)
 def test_any_text_keeps_the_promises(name: str, text: str) -> None:
-    try:
-        check(read(Path(name), text.encode()))
-    except UnreadableFileError as error:
-        assert error.remedy
+    check_reading_or_reason(name, text.encode())
 
 
 MARKUP = st.sampled_from(
-    [
-        "# a\n",
-        "- b\n",
-        "  - c\n",
-        "> d\n",
-        "```\n",
-        "~~~\n",
-        "    e\n",
-        "| x | y |\n",
-        "|---|---|\n",
-        "\n",
-        "<div>\n",
-        "</div>\n",
-    ]
-    + [
-        "<!-- k\n",
-        "-->\n",
-        "text\n",
-        '=== "t"\n',
-        ":::note\n",
-        "!!! tip\n",
-        "import a from 'b'\n",
-        "<Tab\n",
-        "/>\n",
-        "1. f\n",
-        "---\n",
-    ]
-)
+    """\
+# a|- b|  - c|> d|```|~~~|    e|&x & y&|&---&---&||<div>|</div>|<!-- k|-->|text|=== "t"|:::note|!!! tip|\
+import a from 'b'|<Tab|/>|1. f|---|===|....|.. note::""".replace("\n", "").split("|")
+).map(lambda line: line.replace("&", "|") + "\n")
 
 
 @pytest.mark.parametrize("name", ["a.md", "a.mdx", "a.rst", "a.adoc"])
 @given(lines=st.lists(MARKUP, max_size=30))
 @settings(max_examples=150, deadline=None)
 def test_any_mixture_of_markup_keeps_the_promises(name: str, lines: list[str]) -> None:
-    try:
-        check(read(Path(name), "".join(lines).encode()))
-    except UnreadableFileError as error:
-        assert error.remedy
+    check_reading_or_reason(name, "".join(lines).encode())
 
 
 # Form feeds and their like end lines in text files, also outside of quotes.
@@ -155,12 +120,8 @@ def test_every_row_of_a_table_stays_on_one_line(rows: list[list[str]]) -> None:
 
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
-    try:
-        reading = read(Path("a.csv"), buffer.getvalue().encode())
-    except UnreadableFileError:
-        return
-    check(reading)
-    assert reading.text.count("\n") <= len(rows)
+    reading = check_reading_or_reason("a.csv", buffer.getvalue().encode())
+    assert reading is None or reading.text.count("\n") <= len(rows)  # a header brings a line of dashes
 
 
 @pytest.mark.parametrize("name", ["policy.docx", "notes.md", "page.html", "deck.pptx", "book.xlsx"])

@@ -18,6 +18,8 @@ from ragstone.ingest.read.pdf.scans import Scans
 from ragstone.ingest.read.source import Source
 
 _TRAILER_WITHIN = 2048  # bytes from the end
+_NO_PAGES = re.compile(rb"/Count\s+0\b")
+_A_PAGE = re.compile(rb"/Type\s*/Page\b|/ObjStm\b")
 _USEFUL_TITLE = re.compile(r"[^\W\d_]{2,}[\s_-]+[^\W\d_]{2,}")
 _MACHINE_TITLE = re.compile(r"\.(?:docx?|pptx?|xlsx?|indd|tex|pdf|html?)$|^microsoft |^untitled", re.IGNORECASE)
 
@@ -45,19 +47,19 @@ def read_pdf(source: Source) -> Reading:
 
 def _opened(source: Source) -> Any:  # noqa: ANN401  PDFium ships no types
     import pypdfium2
+    import pypdfium2.raw as pdfium
 
     try:
-        document = pypdfium2.PdfDocument(source.data)
+        return pypdfium2.PdfDocument(source.data)
     except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
+        # PDFium opens no document without pages, and leaves the error of an earlier document standing.
+        if _NO_PAGES.search(source.data) and not _A_PAGE.search(source.data):
+            raise source.unreadable("it has no pages", "Get a complete copy, or export it again.") from error
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise source.unreadable("it is protected by a password", "Remove the password and try again.") from error
         raise source.unreadable(
             "the PDF is damaged or cut off", "Get a complete copy, for example by downloading it again."
         ) from error
-    if len(document) == 0:
-        document.close()
-        raise source.unreadable("the PDF has no pages", "Get a complete copy, for example by exporting it again.")
-    return document
 
 
 def _title(document: Any) -> str:  # noqa: ANN401

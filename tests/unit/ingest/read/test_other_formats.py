@@ -1,0 +1,73 @@
+"""OpenDocument and EPUB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sample_files import epub, odf, zipped
+
+from ragstone.domain import Reading
+from ragstone.ingest.read import read
+
+
+def blocks(reading: Reading) -> list[tuple[str, str]]:
+    return [(block.kind.value, reading.text[block.start : block.end]) for block in reading.blocks]
+
+
+CELL = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+ROW = f"<table:table-row>{CELL}{CELL}</table:table-row>"
+
+
+def test_an_opendocument_text_has_headings_lists_and_tables() -> None:
+    table = "<table:table>" + ROW.format("a", "b") + ROW.format("1", "2") + "</table:table>"
+    items = "<text:list><text:list-item><text:p>one</text:p><text:list><text:list-item><text:p>two</text:p></text:list-item></text:list>"
+    reading = read(
+        Path("a.odt"),
+        odf(
+            "text",
+            '<text:h text:outline-level="1">Head</text:h><text:p>Some<text:s text:c="2"/>words<text:line-break/>on.</text:p>'
+            f"{items}</text:list-item></text:list>{table}",
+        ),
+    )
+    assert blocks(reading) == [
+        ("heading", "Head"),
+        ("paragraph", "Some  words\non."),
+        ("list", "- one\n  - two"),
+        ("table", "| a | b |\n| --- | --- |\n| 1 | 2 |"),
+    ]
+
+
+def test_sheets_of_an_opendocument_workbook_are_pages() -> None:
+    empty = '<table:table-row table:number-rows-repeated="1048000"><table:table-cell table:number-columns-repeated="16000"/></table:table-row>'
+    sheet = '<table:table table:name="{}">' + ROW.format("a", "b") + ROW.format("1", "2") + empty + "</table:table>"
+    reading = read(Path("a.ods"), odf("spreadsheet", sheet.format("One") + sheet.format("Two")))
+    assert [(block.page, block.heading) for block in reading.blocks if block.kind.value == "table"] == [
+        (1, ("One",)),
+        (2, ("Two",)),
+    ]
+
+
+def test_slides_of_an_opendocument_presentation_are_pages() -> None:
+    slide = (
+        '<draw:page><draw:frame presentation:class="title"><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>'
+        "<draw:frame><draw:text-box><text:p>Words</text:p></draw:text-box></draw:frame></draw:page>"
+    )
+    reading = read(Path("a.odp"), odf("presentation", slide.format("One") + slide.format("Two")))
+    assert [(block.page, block.heading) for block in reading.blocks] == [(1, ("One",))] * 2 + [(2, ("Two",))] * 2
+
+
+def test_chapters_of_a_book_come_in_reading_order() -> None:
+    reading = read(Path("a.epub"), epub("<h1>One</h1><p>First.</p>", "<h1>Two</h1><p>Second.</p>"))
+    assert reading.title == "A book"
+    assert [body for _, body in blocks(reading)] == ["One", "First.", "Two", "Second."]
+
+
+def test_a_missing_chapter_is_left_out_with_a_warning() -> None:
+    import io
+    import zipfile
+
+    with zipfile.ZipFile(io.BytesIO(epub("<p>First.</p>", "<p>Second.</p>"))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if name != "OPS/c0.xhtml"}
+    reading = read(Path("a.epub"), zipped(parts))
+    assert reading.text == "Second."
+    assert any("c0.xhtml" in warning for warning in reading.warnings)
