@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from folders import open_folder
 
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
@@ -27,9 +27,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
-    """A data folder that the server's own user may enter, which pytest's folders do not let it when root runs them."""
-    folder = Path(tempfile.mkdtemp(prefix="ragstone-tests-"))
-    folder.chmod(0o755)
+    """The data folder of the tests' server."""
+    folder = open_folder("ragstone-tests-")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from folders import MEMORY
 
 import ragstone
 from ragstone.storage.embedded import EmbeddedServer
@@ -29,8 +30,6 @@ from ragstone.storage.embedded.stale import server_processes
 AS_ROOT = os.geteuid() == 0
 NOBODY = 65534
 SOURCE = Path(ragstone.__file__).resolve().parents[1]
-# Removing a thousand synced files takes seconds on some disks; None is the usual place.
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 2**30 else None
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc")
 

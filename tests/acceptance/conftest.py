@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from acceptance.shipped import Ragstone
+from folders import open_folder
 
 HANDBOOK = """# Handbook
 
@@ -28,13 +28,6 @@ Receipts are handed in within four weeks after the journey.
 """
 
 PRICES = "product,price\nGranite slab,120\nMarble slab,310\nSandstone block,45\n"
-
-
-def open_folder(prefix: str) -> Path:
-    """A folder that the database's own user may enter, which pytest's are not when root runs them."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    folder.chmod(0o755)
-    return folder
 
 
 def write_documents(folder: Path) -> None:

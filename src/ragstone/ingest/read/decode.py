@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ragstone.ingest.read.builder import clean
 
 _SAMPLE = 64 * 1024  # bytes that a guess looks at
+_NEAR = 3  # words
 _FEW = 4  # bytes behind ASCII that are too few for statistics
 _BOMS = (  # the longer ones first: the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -88,6 +89,14 @@ def _proven(sample: bytes, encoding: str) -> str:
     return encoding if odd <= len(text) // 50 else ""
 
 
+def _telling(sample: bytes) -> bytes:
+    """The words with letters beyond ASCII and their neighbours: among many plain words, a few say little."""
+    words = sample.split(b" ")
+    told = {number for number, word in enumerate(words) if not word.isascii()}
+    near = (number for number in range(len(words)) if not told.isdisjoint(range(number - _NEAR, number + _NEAR + 1)))
+    return b" ".join(words[number] for number in near)
+
+
 def _guess(sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
@@ -98,7 +107,7 @@ def _guess(sample: bytes) -> str:
         return "utf-8"  # a few broken bytes in a text that is UTF-8 otherwise
     if high < _FEW:
         return "cp1252"
-    matches = from_bytes(sample, cp_isolation=_LEGACY)
+    matches = from_bytes(_telling(sample), cp_isolation=_LEGACY)
     best = matches.best()
     if best is None:
         return "cp1252"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -89,6 +90,7 @@ _SIGNATURES = (
     (b"PAR1", "a Parquet file"),
     (b"\x93NUMPY", "a NumPy array"),
 )
+_UNMISTAKABLE = tuple(pair for pair in _SIGNATURES if not pair[0].isascii() or b"\x00" in pair[0])
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -113,7 +115,7 @@ def kind_of(source: Source) -> Kind:
         raise _legacy(source)
     if data.startswith(b"{\\rtf"):
         raise source.unreadable("it is rich text (RTF)", "Save it as DOCX or PDF.")
-    if is_binary(data):
+    if is_binary(data) or _looks_like(data, _UNMISTAKABLE):
         raise _binary(source)
     return _kind_of_text(source)
 
@@ -146,8 +148,12 @@ def _legacy(source: Source) -> Exception:
     return source.unreadable("it is in the format of Office 97-2003", f"Convert it to {target}.")
 
 
+def _looks_like(data: bytes, signatures: Sequence[tuple[bytes, str]]) -> str:
+    return next((words for mark, words in signatures if data.startswith(mark)), "")
+
+
 def _binary(source: Source) -> Exception:
-    looks = next((words for mark, words in _SIGNATURES if source.data.startswith(mark)), "binary data")
+    looks = _looks_like(source.data, _SIGNATURES) or "binary data"
     extension = _extension(source)
     if extension in _LEGACY:
         return source.unreadable(f"{extension} files are not read", f"Convert it to {_LEGACY[extension]}.")

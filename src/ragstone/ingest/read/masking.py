@@ -14,6 +14,9 @@ _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})")
 _MODULE = re.compile(r"(?:import\s.*\sfrom\s|import\s+['\"]|export\s+(?:const|default|function|let)\s)")
 _TAG_LINE = re.compile(r"[ \t]*(?:</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?/?>[ \t]*)+")
 _TAG_BEGINS = re.compile(r"[ \t]*<[A-Z][\w.]*(?:\s[^<>]*)?$")
+_NEXT_TAG = re.compile(r"<[A-Z][\w.]*[^<>]*$")
+# Reference pages keep their text in attributes of components, one a line.
+_SPEAKS = re.compile(r"[ \t]*(?:name|title|label|type|required|default|summary|description|text)=[\"'].*\w{2}")
 _TAG_ENDS = re.compile(r"[ \t]*/?>[ \t]*")
 _DIRECTIVE = re.compile(r"[ \t]*:{3,}.*")
 _ADMONITION = re.compile(r"([ \t]*)(?:!!!|\?\?\?\+?|===)[ \t]+\S.*")
@@ -113,8 +116,8 @@ class _Lines:
 
     def _prose(self, line: str) -> str:
         if self._tag:
-            self._tag = ">" not in line
-            return ""
+            self._tag = ">" not in line or bool(_NEXT_TAG.search(line[-_LONGEST_MARKUP:]))
+            return line.strip() if _SPEAKS.match(line) else ""
         if line.lstrip().startswith("<!--") and self._number <= self._last_end:
             _, _, rest = line.partition("<!--")
             self._comment = True

@@ -82,7 +82,7 @@ def _write(builder: Builder, value: Json, path: tuple[str, ...]) -> None:
 
 
 def _write_records(builder: Builder, records: Sequence[Record]) -> None:
-    columns = list(dict.fromkeys(key for record in records for key in record))
+    columns = list(dict.fromkeys(key for record in records for key, value in record.items() if value not in (None, "")))
     dense = len(columns) * len(records) <= _SPARSEST * sum(map(len, records))
     if len(records) > 1 and dense and all(map(_is_flat, records)):
         rows = [[_scalar(record.get(key, "")) for key in columns] for record in records]

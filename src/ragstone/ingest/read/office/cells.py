@@ -72,6 +72,8 @@ def _plain(number: float) -> str:
 
 def _moment(number: float, form: Format, *, from_1904: bool) -> str:
     """A date or time of day; empty when the number lies outside the calendar."""
+    if number < 0:
+        return ""
     if not from_1904 and number < _LEAP_DAY_THAT_NEVER_WAS and form.date:
         number += 1
     try:

@@ -51,9 +51,7 @@ def _spread(sheet: Sheet) -> None:
         text = row.get(left, "")
         if not text or (bottom - top + 1) * (right - left + 1) > _LARGEST_MERGE:
             continue
-        if len(row) > 1:
-            for column in range(left + 1, right + 1):
-                row.setdefault(column, text)
-        for number in range(top + 1, bottom + 1):
-            if number in sheet.rows:
-                sheet.rows[number].setdefault(left, text)
+        last = right if len(row) > 1 else left
+        for number in range(top, bottom + 1):
+            for column in range(left, last + 1) if number in sheet.rows else ():
+                sheet.rows[number].setdefault(column, text)
