@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 from ragstone.answer.calibration import Calibration, Policy
-from ragstone.domain import Hit, Passage, Question, Scores, Store
+from ragstone.domain import Hit, Passage, Question, Scores, Store, Turn
 from ragstone.fakes.memory import Memory, MemoryIndex
 from ragstone.fakes.models import HashingEmbedder
 
@@ -26,7 +26,13 @@ def question(text: str, *stores: Store) -> Question:
 
 
 def hit(
-    text: str, file_id: str = "file_1", *, heading: tuple[str, ...] = (), start: int = 0, dense: float = 0.5
+    text: str,
+    file_id: str = "file_1",
+    *,
+    heading: tuple[str, ...] = (),
+    turns: tuple[Turn, ...] = (),
+    start: int = 0,
+    dense: float = 0.5,
 ) -> Hit:
     passage = Passage(
         chunk_id=crc32(f"{file_id} {start}".encode()),
@@ -36,6 +42,7 @@ def hit(
         attributes={},
         page=None,
         heading=heading,
+        turns=turns,
         text=text,
         start=start,
         end=start + len(text),

@@ -118,12 +118,13 @@ def epub(*chapters: str) -> bytes:
     items = "".join(f'<item id="{name}" href="{name}" media-type="application/xhtml+xml"/>' for name in names)
     order = "".join(f'<itemref idref="{name}"/>' for name in names)
     title = '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>A book</dc:title></metadata>'
+    manifest = f"<manifest>{items}</manifest>"
     root = '<rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles>'
     return zipped(
         {
             "mimetype": "application/epub+zip",
             "META-INF/container.xml": f'<container xmlns="urn:x">{root}</container>',
-            "OPS/book.opf": f'<package xmlns="urn:y">{title}<manifest>{items}</manifest><spine>{order}</spine></package>',
+            "OPS/book.opf": f'<package xmlns="urn:y">{title}{manifest}<spine>{order}</spine></package>',
             **{f"OPS/{name}": chapter for name, chapter in zip(names, chapters, strict=True)},
         }
     )

@@ -51,6 +51,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a chunk goes on under another heading or on another page."""
+
+    start: int  # offset in the stored text from which on this holds
+    heading: tuple[str, ...]
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document that is found as a whole: `text == reading.text[start:end]`."""
 
@@ -58,9 +67,10 @@ class Chunk:
     start: int
     end: int
     text: str
-    heading: tuple[str, ...] = ()
-    page: int | None = None
+    heading: tuple[str, ...] = ()  # at its start
+    page: int | None = None  # at its start
     context: str = ""  # title, heading path and table header: embedded and searched with the text, never quoted
+    turns: tuple[Turn, ...] = ()  # further places inside it, ascending
 
     @property
     def searchable(self) -> str:
@@ -151,12 +161,18 @@ class Passage:
     filename: str
     source: str
     attributes: Attributes
-    page: int | None
-    heading: tuple[str, ...]
+    page: int | None  # at its start
+    heading: tuple[str, ...]  # at its start
+    turns: tuple[Turn, ...]  # further places inside it, ascending
     text: str
     start: int
     end: int
     dense: float  # inner product with the question, exact
+
+    def place_at(self, offset: int) -> tuple[tuple[str, ...], int | None]:
+        """Heading path and page of this offset in the stored text."""
+        passed = [turn for turn in self.turns if turn.start <= offset]
+        return (passed[-1].heading, passed[-1].page) if passed else (self.heading, self.page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,32 +37,38 @@ class Settings(BaseModel):
 
     home: Path = Field(default_factory=_default_home, description="Data folder of the embedded database.")
     database_url: str | None = Field(
-        None,
+        default=None,
         description="Own PostgreSQL (>= 16 with pgvector >= 0.8.5) instead of the embedded one, as a URL or DSN.",
     )
     database_admin_url: str | None = Field(
-        None,
+        default=None,
         description="Owner's connection for migrations; without it database_url migrates as well.",
     )
-    database_pool: int = Field(10, ge=1, le=1000, description="Connections that one process opens at most.")
-    postgres_bindir: Path | None = Field(None, description="Folder of own PostgreSQL programs for the embedded server.")
-    store: str = Field("default", min_length=1, description="Store that commands use when none is named.")
+    database_pool: int = Field(default=10, ge=1, le=1000, description="Connections that one process opens at most.")
+    postgres_bindir: Path | None = Field(
+        default=None, description="Folder of own PostgreSQL programs for the embedded server."
+    )
+    store: str = Field(default="default", min_length=1, description="Store that commands use when none is named.")
     embedder_threads: int = Field(
-        0, ge=0, description="Threads of the local embedder while ingesting; 0 takes every core."
+        default=0, ge=0, description="Threads of the local embedder while ingesting; 0 takes every core."
     )
-    query_threads: int = Field(1, ge=1, description="Threads of the local embedder for one question.")
-    ingest_max_file_mb: int = Field(100, ge=1, description="Larger files are refused, in MiB.")
-    ingest_expanded_mb: int = Field(512, ge=1, description="Most that a compressed file may expand to, in MiB.")
-    ingest_file_seconds: int = Field(300, ge=1, description="A file that takes longer to read is given up.")
+    query_threads: int = Field(default=1, ge=1, description="Threads of the local embedder for one question.")
+    ingest_max_file_mb: int = Field(default=100, ge=1, description="Larger files are refused, in MiB.")
+    ingest_expanded_mb: int = Field(default=512, ge=1, description="Most that a compressed file may expand to, in MiB.")
+    ingest_file_seconds: int = Field(default=300, ge=1, description="A file that takes longer to read is given up.")
     ingest_memory_mb: int = Field(
-        2048, ge=256, description="Address space of the process that reads files, in MiB; a file that needs more fails."
+        default=2048,
+        ge=256,
+        description="Address space of the process that reads files, in MiB; a file that needs more fails.",
     )
-    ingest_readers: int = Field(2, ge=1, le=64, description="Processes that read files while ingesting.")
+    ingest_readers: int = Field(default=2, ge=1, le=64, description="Processes that read files while ingesting.")
     ingest_ocr: bool = Field(default=False, description="Recognise text in scanned pages; needs ragstone[ocr].")
-    chunk_tokens: int = Field(200, ge=32, le=256, description="Size of a chunk in tokens of the embedder.")
-    search_top_k: int = Field(10, ge=1, le=50, description="Hits of a search.")
-    host: str = Field("127.0.0.1", description="Address on which `ragstone serve` listens.")
-    port: int = Field(8421, ge=0, le=65535, description="Port on which `ragstone serve` listens; 0 takes a free one.")
+    chunk_tokens: int = Field(default=200, ge=32, le=256, description="Size of a chunk in tokens of the embedder.")
+    search_top_k: int = Field(default=10, ge=1, le=50, description="Hits of a search.")
+    host: str = Field(default="127.0.0.1", description="Address on which `ragstone serve` listens.")
+    port: int = Field(
+        default=8421, ge=0, le=65535, description="Port on which `ragstone serve` listens; 0 takes a free one."
+    )
 
 
 @dataclass(frozen=True, slots=True)

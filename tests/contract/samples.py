@@ -22,6 +22,7 @@ from ragstone.domain import (
     Passage,
     Reading,
     Store,
+    Turn,
     Vector,
 )
 from ragstone.ports import Index, Library
@@ -71,7 +72,15 @@ def document(source: str, pieces: Sequence[Piece], attributes: Attributes | None
 def indexed(pieces: Sequence[Piece]) -> list[IndexedChunk]:
     chunks, start = [], 0
     for ordinal, piece in enumerate(pieces):
-        chunk = Chunk(ordinal, start, start + len(piece.text), piece.text, heading=("Guide", piece.text[:5]), page=3)
+        chunk = Chunk(
+            ordinal,
+            start,
+            start + len(piece.text),
+            piece.text,
+            heading=("Guide", piece.text[:5]),
+            page=3,
+            turns=(Turn(start + 1, ("Guide", "inside"), None),),
+        )
         chunks.append(IndexedChunk(chunk, direction(piece.angle), Counter(piece.text.split())))
         start = chunk.end + 1
     return chunks

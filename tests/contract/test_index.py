@@ -108,6 +108,8 @@ class TestIndex:
         assert (passage.file_id, passage.filename, passage.source) == (file_id, "a.txt", "/docs/a.txt")
         assert (passage.text, passage.start, passage.end) == ("über 漢字 words", 12, 25)
         assert (passage.heading, passage.page) == (("Guide", "über "), 3)
+        assert passage.place_at(passage.start) == (("Guide", "über "), 3)
+        assert passage.place_at(passage.start + 1) == (("Guide", "inside"), None)
         assert passage.attributes == {"year": 2024.0}
         assert passage.dense == pytest.approx(0.5, abs=2e-3)
 

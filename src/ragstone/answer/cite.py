@@ -66,12 +66,13 @@ def _citations(scored: Scored) -> list[Citation]:
 
 
 def _citation(passage: Passage, start: int, end: int, probability: float) -> Citation:
+    heading, page = passage.place_at(passage.start + start)
     return Citation(
         file_id=passage.file_id,
         filename=passage.filename,
         chunk_id=passage.chunk_id,
-        page=passage.page,
-        heading=passage.heading,
+        page=page,
+        heading=heading,
         quote=passage.text[start:end],
         start_index=passage.start + start,
         end_index=passage.start + end,

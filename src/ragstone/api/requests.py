@@ -39,7 +39,7 @@ class HybridWeights(BaseModel):
 class RankingOptions(BaseModel):
     """How hits are ranked."""
 
-    score_threshold: float = Field(0.0, ge=0, le=1)
+    score_threshold: float = Field(default=0.0, ge=0, le=1)
     hybrid_search: HybridWeights | None = None
 
 
@@ -47,7 +47,7 @@ class SearchRequest(BaseModel):
     """The body of a search."""
 
     query: str | Annotated[list[str], Field(min_length=1, max_length=16)]
-    max_num_results: int = Field(10, ge=1, le=50)
+    max_num_results: int = Field(default=10, ge=1, le=50)
     filters: AnyFilter | None = None
     ranking_options: RankingOptions | None = None
 
@@ -57,7 +57,7 @@ class FileSearchTool(BaseModel):
 
     type: Literal["file_search"]
     vector_store_ids: list[str] = Field(min_length=1)
-    max_num_results: int = Field(10, ge=1, le=50)
+    max_num_results: int = Field(default=10, ge=1, le=50)
     filters: AnyFilter | None = None
     ranking_options: RankingOptions | None = None
 

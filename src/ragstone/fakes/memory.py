@@ -226,6 +226,7 @@ def _passage(chunk_id: int, filed: _Filed, indexed: IndexedChunk, vector: Vector
         attributes=document.attributes,
         page=chunk.page,
         heading=chunk.heading,
+        turns=chunk.turns,
         text=chunk.text,
         start=chunk.start,
         end=chunk.end,

@@ -7,9 +7,9 @@ else between blocks, else between sentences, rows or lines. Small sections under
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
-from ragstone.domain import BlockKind, Chunk, Reading
+from ragstone.domain import BlockKind, Chunk, Reading, Turn
 from ragstone.ingest.atoms import WIDEST_TOKEN, Atom, Break, atoms
 from ragstone.ingest.context import Context
 from ragstone.ports import Tokenizer
@@ -54,10 +54,18 @@ def split(reading: Reading, tokenizer: Tokenizer, size: int = DEFAULT_SIZE) -> I
             text=reading.text[first.start : last.end],
             heading=first.block.heading,
             page=first.block.page,
+            turns=tuple(_turns(ahead[:count])),
             context=described,
         )
         ordinal += 1
         del ahead[:count]
+
+
+def _turns(run: Sequence[Atom]) -> Iterator[Turn]:
+    """Where the chunk leaves its first heading or page, and each further change."""
+    for before, atom in pairwise(run):
+        if (atom.block.heading, atom.block.page) != (before.block.heading, before.block.page):
+            yield Turn(atom.start, atom.block.heading, atom.block.page)
 
 
 def _refill(ahead: list[Atom], source: Iterator[Atom], wanted: int) -> None:

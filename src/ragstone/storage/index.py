@@ -10,7 +10,7 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import AsyncConnection, AsyncCursor
 
-from ragstone.domain import Candidates, Filter, Passage, Store, Vector
+from ragstone.domain import Candidates, Filter, Passage, Store, Turn, Vector
 from ragstone.storage import filters, postings
 from ragstone.storage.database import Database
 from ragstone.storage.statements import statement
@@ -173,8 +173,9 @@ def _passage(row: Sequence[Any]) -> Passage:
         attributes=row[4],
         page=row[5],
         heading=tuple(row[6]),
-        text=row[7],
-        start=row[8],
-        end=row[9],
-        dense=row[10],
+        turns=tuple(Turn(start, tuple(heading), page) for start, heading, page in row[7]),
+        text=row[8],
+        start=row[9],
+        end=row[10],
+        dense=row[11],
     )

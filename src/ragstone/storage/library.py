@@ -183,6 +183,7 @@ async def _add_batch(
             "ends": [c.end for c in chunks],
             "pages": [c.page for c in chunks],
             "headings": [_SEPARATOR.join(c.heading) for c in chunks],
+            "turns": [Jsonb([(turn.start, turn.heading, turn.page) for turn in c.turns]) for c in chunks],
             "contexts": [c.context for c in chunks],
             "bodies": [c.text for c in chunks],
             "term_counts": counts,

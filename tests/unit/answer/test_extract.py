@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ragstone.answer.calibration import Policy
 from ragstone.answer.extract import NOTHING_FOUND, extract
-from ragstone.domain import Answer, GroundingStatus, Hit, Matrix
+from ragstone.domain import Answer, GroundingStatus, Hit, Matrix, Turn
 from ragstone.fakes.models import HashingEmbedder
 
 WORDS = ["water", "boils", "degrees", "tea", "leaves", "kettle", "hot", "cold", "it", "this", "the", "of", "at"]
@@ -33,6 +33,13 @@ def test_the_sentence_that_answers_is_quoted_with_its_place() -> None:
     assert (citation.start_index, citation.end_index, citation.answer_index) == (66, 93, 27)
     assert citation.verified
     assert found.status is GroundingStatus.SUPPORTED
+
+
+def test_a_citation_names_the_section_and_the_page_of_its_own_words() -> None:
+    text = "Tea is a drink. Water boils at 100 degrees."
+    turns = (Turn(66, ("Physics", "Water"), 7), Turn(500, ("Physics", "Ice"), 8))
+    found = answer("When does water boil, at which degrees?", [hit(text, heading=("Drinks",), turns=turns, start=50)])
+    assert (found.citations[0].heading, found.citations[0].page) == (("Physics", "Water"), 7)
 
 
 def test_without_hits_there_is_no_guess() -> None:

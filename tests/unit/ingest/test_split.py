@@ -165,6 +165,16 @@ def test_the_page_is_that_of_the_first_block() -> None:
     assert [chunk.page for chunk in chunks(reading)] == [1, 3]
 
 
+def test_a_chunk_knows_where_it_turns_to_another_page_or_heading() -> None:
+    reading = document((P, words(4), 1), (P, words(4), 2), (P, words(4), 2))
+    (chunk,) = chunks(reading)
+    second = reading.blocks[1]
+    assert [(turn.start, turn.page) for turn in chunk.turns] == [(second.start, 2)]
+    for block in reading.blocks:
+        passed = [turn for turn in chunk.turns if turn.start <= block.start]
+        assert (passed[-1].page if passed else chunk.page) == block.page
+
+
 def test_a_word_longer_than_a_chunk_is_cut_by_characters() -> None:
     found = list(split(document((P, "x" * 1_000)), Characters(), 20))
     assert "".join(chunk.text for chunk in found) == "x" * 1_000

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from ragstone.domain import BlockKind, Reading
-from ragstone.ingest.read.lines import line_starts
-from ragstone.ingest.read.plain import mark_paragraphs, verbatim_text
+from ragstone.ingest.read.plain import line_starts, mark_paragraphs, verbatim_text
 from ragstone.ingest.read.source import Source
 
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+:.<>_])\1{2,}[ \t]*")

@@ -11,9 +11,8 @@ from markdown_it.token import Token
 
 from ragstone.domain import BlockKind, Reading
 from ragstone.ingest.read.builder import Verbatim
-from ragstone.ingest.read.lines import line_starts
 from ragstone.ingest.read.masking import mask
-from ragstone.ingest.read.plain import mark_paragraphs, verbatim_text
+from ragstone.ingest.read.plain import line_starts, mark_paragraphs, verbatim_text
 from ragstone.ingest.read.source import MIB, Source
 
 _STRUCTURED_UP_TO = 2 * MIB  # characters in one part; the parser needs 250 times as many bytes

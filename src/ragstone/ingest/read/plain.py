@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 from ragstone.domain import BlockKind, Reading
 from ragstone.ingest.read.builder import Verbatim
@@ -35,3 +36,11 @@ def mark_paragraphs(verbatim: Verbatim, start: int, end: int) -> None:
         verbatim.block(BlockKind.PARAGRAPH, position, gap.start())
         position = gap.end()
     verbatim.block(BlockKind.PARAGRAPH, position, end)
+
+
+def line_starts(text: str) -> list[int]:
+    r"""Offset of each line, and at last the offset behind the text; lines end with "\n" only."""
+    lengths = (len(line) + 1 for line in text.split("\n"))
+    starts = [0, *accumulate(lengths)]
+    starts[-1] = len(text)
+    return starts

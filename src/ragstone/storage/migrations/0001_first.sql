@@ -144,6 +144,7 @@ CREATE TABLE chunk (
   end_offset int NOT NULL,
   page int,
   heading text[] NOT NULL,
+  turns jsonb NOT NULL,  -- [start, heading, page] where a chunk goes on under another heading or on another page
   context text NOT NULL,  -- searched with the body, never quoted
   body text NOT NULL,
   term_count int NOT NULL,

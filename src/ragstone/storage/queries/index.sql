@@ -68,7 +68,7 @@ ORDER BY vector <#> %(vector)s
 LIMIT %(limit)s;
 
 -- name: passages
-SELECT c.id, d.public_id, d.filename, d.source, d.attributes, c.page, c.heading, c.body, c.start_offset,
+SELECT c.id, d.public_id, d.filename, d.source, d.attributes, c.page, c.heading, c.turns, c.body, c.start_offset,
        c.end_offset, -(e.vector <#> %(vector)s)
 FROM chunk c
 JOIN {embedding} e ON e.tenant_id = %(tenant)s AND e.chunk_id = c.id

@@ -52,12 +52,12 @@ UPDATE document SET version_id = %(version)s WHERE tenant_id = %(tenant)s AND id
 
 -- name: add_chunks
 INSERT INTO chunk (tenant_id, store_id, document_id, version_id, ordinal, start_offset, end_offset, page,
-                   heading, context, body, term_count)
+                   heading, turns, context, body, term_count)
 SELECT %(tenant)s, %(store)s, %(document)s, %(version)s, ordinal, start_offset, end_offset, page,
-       string_to_array(heading, E'\x1f'), context, body, term_count
+       string_to_array(heading, E'\x1f'), turns, context, body, term_count
 FROM unnest(%(ordinals)s::int[], %(starts)s::int[], %(ends)s::int[], %(pages)s::int[], %(headings)s::text[],
-            %(contexts)s::text[], %(bodies)s::text[], %(term_counts)s::int[])
-  AS u (ordinal, start_offset, end_offset, page, heading, context, body, term_count)
+            %(turns)s::jsonb[], %(contexts)s::text[], %(bodies)s::text[], %(term_counts)s::int[])
+  AS u (ordinal, start_offset, end_offset, page, heading, turns, context, body, term_count)
 ORDER BY ordinal
 RETURNING id;
 

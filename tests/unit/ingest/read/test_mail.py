@@ -64,7 +64,8 @@ def test_messages_inside_messages_are_read_to_a_bounded_depth() -> None:
 
 def test_a_forwarded_message_is_read() -> None:
     data = (
-        b"From: a\nSubject: Fwd\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nSee this.\n"
+        b"From: a\nSubject: Fwd\nContent-Type: multipart/mixed; boundary=b\n\n"
+        b"--b\nContent-Type: text/plain\n\nSee this.\n"
         b"--b\nContent-Type: message/rfc822\n\nFrom: c\nSubject: Original\n\nOriginal words.\n\n--b--\n"
     )
     text = read(Path("a.eml"), data).text

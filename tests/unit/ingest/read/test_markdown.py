@@ -85,8 +85,8 @@ def test_hashes_in_code_are_no_headings() -> None:
 
 
 def test_lines_of_tags_imports_and_fences_of_notes_are_no_blocks() -> None:
-    text = "import Tabs from '@theme/Tabs';\n\n<Tabs>\n<TabItem value=\"a\">\n\nInside.\n\n</TabItem>\n</Tabs>\n\n:::tip\n\nAdvice.\n\n:::\n"
-    assert blocks(md(text)) == [("paragraph", "Inside."), ("paragraph", "Advice.")]
+    tabs = "import Tabs from '@theme/Tabs';\n\n<Tabs>\n<TabItem value=\"a\">\n\nInside.\n\n</TabItem>\n</Tabs>\n\n"
+    assert blocks(md(tabs + ":::tip\n\nAdvice.\n\n:::\n")) == [("paragraph", "Inside."), ("paragraph", "Advice.")]
 
 
 def test_the_content_of_an_indented_note_is_prose() -> None:
@@ -104,8 +104,9 @@ def test_markdown_in_components_of_mdx_is_read() -> None:
 
 
 def test_words_in_the_attributes_of_a_component_are_kept() -> None:
-    text = '<Field\n  name="port"\n  icon={x}\n/><Field\n  name="host"\n  description="Where <code>it</code> runs."\n/>\n\nAfter.\n'
-    assert [body.split() for _, body in blocks(md(text, "a.mdx"))] == [
+    one = '<Field\n  name="port"\n  icon={x}\n/>'
+    other = '<Field\n  name="host"\n  description="Where <code>it</code> runs."\n/>'
+    assert [body.split() for _, body in blocks(md(one + other + "\n\nAfter.\n", "a.mdx"))] == [
         ['name="port"'],
         ['name="host"', 'description="Where', "<code>it</code>", 'runs."'],
         ["After."],

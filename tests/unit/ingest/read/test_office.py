@@ -25,7 +25,7 @@ def word(fill: Any) -> Reading:
 
 def body(xml: str) -> Reading:
     """A Word document whose body is written by hand."""
-    data = docx(lambda document: None)
+    data = docx(lambda _: None)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         part = archive.read("word/document.xml").decode()
     start, end = part.index("<w:body>") + 8, part.index("</w:body>")
@@ -65,9 +65,9 @@ def test_the_title_comes_from_the_properties() -> None:
 
 
 def test_an_outline_level_makes_a_heading_whatever_the_style_is_called() -> None:
-    reading = body(
-        '<w:p><w:pPr><w:outlineLvl w:val="1"/></w:pPr><w:r><w:t>Teil</w:t></w:r></w:p><w:p><w:r><w:t>x</w:t></w:r></w:p>'
-    )
+    run = "<w:r><w:t>{}</w:t></w:r>"
+    outline = '<w:pPr><w:outlineLvl w:val="1"/></w:pPr>'
+    reading = body(f"<w:p>{outline}{run.format('Teil')}</w:p><w:p>{run.format('x')}</w:p>")
     assert blocks(reading) == [("heading", "Teil"), ("paragraph", "x")]
 
 
@@ -170,12 +170,12 @@ def test_slides_are_pages_with_title_text_tables_groups_and_notes() -> None:
 
 
 def test_a_chart_says_its_title_and_figures() -> None:
-    from pptx.chart.data import CategoryChartData
+    import pptx.chart.data as charts
     from pptx.enum.chart import XL_CHART_TYPE
     from pptx.util import Inches
 
     def fill(presentation: Any) -> None:
-        data = CategoryChartData()
+        data: Any = getattr(charts, "CategoryChartData")()  # noqa: B009  the library has no types
         data.categories = ["2022", "2023"]
         data.add_series("Sales", (3, 4))
         slide = presentation.slides.add_slide(presentation.slide_layouts[6])
@@ -189,8 +189,10 @@ def test_a_chart_says_its_title_and_figures() -> None:
 
 
 def test_sheets_are_pages_and_blocks_of_rows_are_tables_with_their_titles() -> None:
-    rows = [["Sales 2023"], ["city", "sum"], ["Bern", 7], [], [None, "city", "cost"], [None, "Basel", 8]]
-    reading = read(Path("a.xlsx"), xlsx({"North": rows, "South": [["x", "y"], [1, 2]]}))
+    rows: list[list[object]] = [["Sales 2023"], ["city", "sum"], ["Bern", 7], []]
+    rows += [[None, "city", "cost"], [None, "Basel", 8]]
+    south: list[list[object]] = [["x", "y"], [1, 2]]
+    reading = read(Path("a.xlsx"), xlsx({"North": rows, "South": south}))
     assert blocks(reading) == [
         ("heading", "North"),
         ("paragraph", "Sales 2023"),

@@ -20,13 +20,14 @@ ROW = f"<table:table-row>{CELL}{CELL}</table:table-row>"
 
 def test_an_opendocument_text_has_headings_lists_and_tables() -> None:
     table = "<table:table>" + ROW.format("a", "b") + ROW.format("1", "2") + "</table:table>"
-    items = "<text:list><text:list-item><text:p>one</text:p><text:list><text:list-item><text:p>two</text:p></text:list-item></text:list>"
+    item = "<text:list><text:list-item><text:p>{}</text:p>{}</text:list-item></text:list>"
+    items = item.format("one", item.format("two", ""))
     reading = read(
         Path("a.odt"),
         odf(
             "text",
-            '<text:h text:outline-level="1">Head</text:h><text:p>Some<text:s text:c="2"/>words<text:line-break/>on.</text:p>'
-            f"{items}</text:list-item></text:list>{table}",
+            '<text:h text:outline-level="1">Head</text:h>'
+            f'<text:p>Some<text:s text:c="2"/>words<text:line-break/>on.</text:p>{items}{table}',
         ),
     )
     assert blocks(reading) == [
@@ -38,7 +39,8 @@ def test_an_opendocument_text_has_headings_lists_and_tables() -> None:
 
 
 def test_sheets_of_an_opendocument_workbook_are_pages() -> None:
-    empty = '<table:table-row table:number-rows-repeated="1048000"><table:table-cell table:number-columns-repeated="16000"/></table:table-row>'
+    cell = '<table:table-cell table:number-columns-repeated="16000"/>'
+    empty = f'<table:table-row table:number-rows-repeated="1048000">{cell}</table:table-row>'
     sheet = '<table:table table:name="{}">' + ROW.format("a", "b") + ROW.format("1", "2") + empty + "</table:table>"
     reading = read(Path("a.ods"), odf("spreadsheet", sheet.format("One") + sheet.format("Two")))
     assert [(block.page, block.heading) for block in reading.blocks if block.kind.value == "table"] == [
@@ -49,7 +51,8 @@ def test_sheets_of_an_opendocument_workbook_are_pages() -> None:
 
 def test_slides_of_an_opendocument_presentation_are_pages() -> None:
     slide = (
-        '<draw:page><draw:frame presentation:class="title"><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>'
+        '<draw:page><draw:frame presentation:class="title">'
+        "<draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>"
         "<draw:frame><draw:text-box><text:p>Words</text:p></draw:text-box></draw:frame></draw:page>"
     )
     reading = read(Path("a.odp"), odf("presentation", slide.format("One") + slide.format("Two")))

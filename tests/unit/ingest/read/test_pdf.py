@@ -121,12 +121,14 @@ def statement(canvas: Canvas) -> None:
 
 def test_a_statement_without_rules_keeps_each_row_with_its_figures() -> None:
     reading = opened(statement)
-    assert blocks(reading) == [
-        (
-            "table",
-            "|  | Three Months Ended June 2023 | Three Months Ended June 2022 |\n| --- | --- | --- |\n| Net sales: |  |  |\n"
-            "| Products | $ 60,584 | 63,355 |\n| Total net sales | $ 94,836 | 97,278 |\n| Change | $ (2) | \u2014 |",
-        )
+    assert [kind for kind, _ in blocks(reading)] == ["table"]
+    assert reading.text.split("\n") == [
+        "|  | Three Months Ended June 2023 | Three Months Ended June 2022 |",
+        "| --- | --- | --- |",
+        "| Net sales: |  |  |",
+        "| Products | $ 60,584 | 63,355 |",
+        "| Total net sales | $ 94,836 | 97,278 |",
+        "| Change | $ (2) | \u2014 |",
     ]
 
 
@@ -198,7 +200,7 @@ def test_a_document_of_scans_alone_is_refused_with_the_remedy() -> None:
 
 
 def test_an_empty_page_is_no_scan() -> None:
-    assert opened(text_page("Words."), lambda canvas: None).warnings == ()
+    assert opened(text_page("Words."), lambda _: None).warnings == ()
 
 
 def recognise(picture: Picture) -> Iterator[tuple[str, Box]]:

@@ -106,7 +106,8 @@ def test_an_asciidoc_fence_that_never_ends_hides_nothing() -> None:
 
 
 def test_subtitles_become_a_paragraph_for_each_speaker() -> None:
-    data = b"WEBVTT\n\nNOTE hidden\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Good\nmorning,</v>\n\n00:02.000 --> 00:03.000\n<v Ann>all.</v>\n\n"
+    data = b"WEBVTT\n\nNOTE hidden\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Good\nmorning,</v>\n\n"
+    data += b"00:02.000 --> 00:03.000\n<v Ann>all.</v>\n\n"
     reading = read(Path("a.vtt"), data + b"00:03.000 --> 00:04.000\n<v Bob>Hi &amp; <i>welcome</i>.</v>\n")
     assert blocks(reading) == [("paragraph", "Ann: Good morning, all."), ("paragraph", "Bob: Hi & welcome.")]
 
