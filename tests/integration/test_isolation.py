@@ -189,7 +189,7 @@ async def test_no_table_takes_a_row_in_the_victim_s_name(
 
 
 def _nested(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(inner, list) for inner in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(inner, list) for inner in value)
 
 
 def arguments(victim: Victim) -> dict[str, object]:

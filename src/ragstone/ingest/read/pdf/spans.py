@@ -41,6 +41,7 @@ def distance(segment: Segment, span: Span) -> float:
 
 
 def offset(segment: Segment, span: Span) -> tuple[float, float]:
+    """How far a segment is from a column; among those that it overlaps, the one with the nearest middle is first."""
     return distance(segment, span), abs(segment.left + segment.right - span[0] - span[1])
 
 
