@@ -81,6 +81,17 @@ def test_the_service_recovers_when_its_database_is_killed(fresh: Ragstone, tmp_p
         assert http.get("/readyz").status_code == 200
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_service_ends_in_order_when_it_is_asked_to(library: Ragstone, number: signal.Signals) -> None:
+    process = library.start("serve", "--port", "0")
+    assert process.stderr is not None
+    assert "listens on" in process.stderr.readline()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert err == ""
+
+
 def test_interrupting_an_ingestion_ends_in_order(fresh: Ragstone, tmp_path: Path) -> None:
     write_many(tmp_path / "reports", 60)
     with fresh.serving():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from ragstone import bootstrap
 from ragstone.cli.arguments import notes, run, settings
 from ragstone.errors import SettingsError
 from ragstone.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 def serve(
@@ -36,12 +40,26 @@ async def _serve(given: Settings, host: str, port: int) -> None:
             await house.embedder.embed_queries(["loaded before the first question"])
             app = create_app(house)
             server = uvicorn.Server(
-                uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=20)
+                uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=20)
             )
+            _end_in_order(server)
             address, bound = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
             notes.print(f"Ragstone listens on http://{shown}:{bound}  (interrupt with Ctrl-C)")
             await server.serve(sockets=[listener])
+
+
+def _end_in_order(server: uvicorn.Server) -> None:
+    """Let SIGINT and SIGTERM drain the server and leave closing the house to us.
+
+    The server has handlers of its own while it runs, and raises what they caught once more behind it.
+    """
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def _listen(host: str, port: int) -> socket.socket:
