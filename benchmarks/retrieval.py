@@ -19,12 +19,11 @@ from pathlib import Path
 from statistics import fmean
 
 import measures
-import numpy as np
 from corpus import require_data
 from retrieval_sets import SETS, Asked, RetrievalSet
 from vectors import RememberingEmbedder
 
-from ragstone.domain import Candidates, Document, IndexedChunk, Passage, Question, Reading, Store
+from ragstone.domain import Document, IndexedChunk, Passage, Question, Reading, Store
 from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
 from ragstone.ingest.split import DEFAULT_SIZE, split
 from ragstone.models.minilm.embedder import MiniLM
@@ -80,13 +79,12 @@ async def _measure(collection: RetrievalSet, bench: Bench) -> dict[str, dict[str
         for method in METHODS:
             rows[method].append(_scores(rankings[method], asked, spans=collection.passages))
     means = {method: {name: fmean(row[name] for row in found) for name in found[0]} for method, found in rows.items()}
-    return means | {"of": {"questions": len(milliseconds), "chunks": await _size(store, index, bench)}}
+    return means | {"of": {"questions": len(milliseconds), "chunks": await _size(store, index)}}
 
 
-async def _size(store: Store, index: Index, bench: Bench) -> float:
+async def _size(store: Store, index: Index) -> float:
     async with index.snapshot([store]) as snapshot:
-        vector = np.zeros(bench.model.model.dimension, np.float32)
-        return (await snapshot.candidates(vector, [], 1, None)).chunk_count
+        return (await snapshot.lexical([], None)).chunk_count
 
 
 def _document(name: str, reading: Reading) -> Document:
@@ -110,10 +108,11 @@ async def _halves(text: str, store: Store, index: Index, bench: Bench) -> dict[s
     vector = (await bench.embedder.embed_queries([text]))[0]
     counts = analyzer.term_counts(text, store.language)
     async with index.snapshot([store]) as snapshot:
-        candidates: Candidates = await snapshot.candidates(vector, list(counts), DEPTH, None)
-        dense = [chunk_id for chunk_id, _ in candidates.dense]
-        lexical: list[int] = bm25.rank(candidates, counts).best(DEPTH).tolist()
-        passages = await snapshot.passages(sorted({*dense, *lexical}), vector)
+        scores = await snapshot.dense(vector, DEPTH, None)
+        dense = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
+        ranking = bm25.rank(await snapshot.lexical(list(counts), None), counts)
+        lexical: list[int] = ranking.best(DEPTH).tolist()
+        passages = await snapshot.passages(sorted({*dense, *lexical}))
     orders = {"dense": dense, "lexical": lexical, "rrf": _reciprocal_ranks(dense, lexical)}
     return {method: [passages[chunk_id] for chunk_id in order] for method, order in orders.items()}
 

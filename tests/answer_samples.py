@@ -46,7 +46,6 @@ def hit(
         text=text,
         start=start,
         end=start + len(text),
-        dense=dense,
     )
     return Hit(passage, Scores(dense, 1.0, dense))
 

@@ -142,10 +142,9 @@ class Postings:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """What one snapshot of the index offers for a question, unscored for the lexical half."""
+class Lexical:
+    """What one snapshot of the index knows of a question's terms: all that BM25 needs."""
 
-    dense: tuple[tuple[int, float], ...]  # (chunk id, inner product), best first
     postings: Mapping[str, Postings]  # by term of the question; terms that do not occur are absent
     chunk_count: int  # chunks of the searched stores
     total_length: int  # terms of all of them
@@ -167,7 +166,6 @@ class Passage:
     text: str
     start: int
     end: int
-    dense: float  # inner product with the question, exact
 
     def place_at(self, offset: int) -> tuple[tuple[str, ...], int | None]:
         """Heading path and page of this offset in the stored text."""

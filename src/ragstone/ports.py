@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ragstone.domain import (
-    Candidates,
     Document,
     EmbeddingModel,
     Filter,
     IndexedChunk,
     Known,
+    Lexical,
     Matrix,
     Passage,
     Store,
@@ -75,14 +75,22 @@ class Library(Protocol):
 class Snapshot(Protocol):
     """One state of the index: all calls see the same documents."""
 
-    async def candidates(
-        self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter | None
-    ) -> Candidates:
-        """The nearest `limit` chunks by vector, and the postings of the terms."""
+    async def lexical(self, terms: Sequence[str], condition: Filter | None) -> Lexical:
+        """The postings of the terms, the size of the collection, and which chunks pass the filter."""
         ...
 
-    async def passages(self, chunk_ids: Sequence[int], vector: Vector) -> Mapping[int, Passage]:
-        """Bodies by chunk id, with the exact inner product; chunks that do not exist are absent."""
+    async def dense(
+        self, vector: Vector, limit: int, condition: Filter | None, others: Sequence[int] = ()
+    ) -> Mapping[int, float]:
+        """Inner products by chunk id: of the nearest `limit` chunks that pass the filter, and of the others.
+
+        All are exact, although the nearest may be found through an approximate index. Of the others, those that do
+        not exist are absent.
+        """
+        ...
+
+    async def passages(self, chunk_ids: Sequence[int]) -> Mapping[int, Passage]:
+        """Bodies by chunk id; chunks that do not exist are absent."""
         ...
 
 

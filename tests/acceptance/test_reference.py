@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 GENERATOR = DOCS / "reference" / "generate.py"
 
-PASSAGE = Passage(1, "file-1", "a.txt", "/a.txt", {}, None, (), (), "text", 0, 4, 0.5)
+PASSAGE = Passage(1, "file-1", "a.txt", "/a.txt", {}, None, (), (), "text", 0, 4)
 CITATION = Citation("file-1", "a.txt", 1, None, (), "text", 0, 4, 4, 0.5, verified=True)
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")

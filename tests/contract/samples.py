@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,19 +13,19 @@ from ragstone.domain import (
     Attributes,
     Block,
     BlockKind,
-    Candidates,
     Chunk,
     Document,
     EmbeddingModel,
     Filter,
     IndexedChunk,
+    Lexical,
     Passage,
     Reading,
     Store,
     Turn,
     Vector,
 )
-from ragstone.ports import Index, Library
+from ragstone.ports import Index, Library, Snapshot
 
 MODEL = EmbeddingModel(name="contract", dimension=384, max_tokens=256)
 
@@ -97,19 +97,33 @@ async def put(
     return await tenant.library.put(store, document(source, pieces, attributes), one_by_one(indexed(pieces)))
 
 
+@dataclass(frozen=True)
+class Found:
+    """Both halves of a search."""
+
+    nearest: Sequence[int]  # nearest first
+    dense: Mapping[int, float]
+    lexical: Lexical
+
+
+async def look(snapshot: Snapshot, terms: Sequence[str], limit: int = 10, condition: Filter | None = None) -> Found:
+    lexical = await snapshot.lexical(terms, condition)
+    dense = await snapshot.dense(QUESTION, limit, condition)
+    return Found(sorted(dense, key=lambda chunk_id: (-dense[chunk_id], chunk_id)), dense, lexical)
+
+
 async def candidates(
     tenant: LibraryAndIndex, stores: Sequence[Store], *terms: str, limit: int = 10, condition: Filter | None = None
-) -> Candidates:
+) -> Found:
     async with tenant.index.snapshot(stores) as snapshot:
-        return await snapshot.candidates(QUESTION, terms, limit, condition)
+        return await look(snapshot, terms, limit, condition)
 
 
-async def passages(tenant: LibraryAndIndex, stores: Sequence[Store], found: Candidates) -> list[Passage]:
+async def passages(tenant: LibraryAndIndex, stores: Sequence[Store], found: Found) -> list[Passage]:
     """What the dense candidates say, in their order."""
-    ids = [chunk_id for chunk_id, _ in found.dense]
     async with tenant.index.snapshot(stores) as snapshot:
-        bodies = await snapshot.passages(ids, QUESTION)
-    return [bodies[chunk_id] for chunk_id in ids]
+        bodies = await snapshot.passages(found.nearest)
+    return [bodies[chunk_id] for chunk_id in found.nearest]
 
 
 async def texts(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract.samples import MODEL, QUESTION, LibraryAndIndex, Piece, candidates, passages, put, texts
+from contract.samples import MODEL, LibraryAndIndex, Piece, candidates, look, passages, put, texts
 
 from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter
 
@@ -12,11 +12,11 @@ pytestmark = pytest.mark.anyio
 class TestIndex:
     async def test_what_was_put_is_found_at_once(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
-        assert (await candidates(library_and_index, [store], "alpha")).dense == ()
+        assert list((await candidates(library_and_index, [store], "alpha")).nearest) == []
         await put(library_and_index, store, "/a.txt", Piece("alpha beta"))
         found = await candidates(library_and_index, [store], "alpha", "gamma")
-        assert len(found.dense) == 1
-        assert list(found.postings) == ["alpha"]
+        assert len(found.nearest) == 1
+        assert list(found.lexical.postings) == ["alpha"]
 
     async def test_the_nearest_chunks_come_first_and_no_more_than_the_limit(
         self, library_and_index: LibraryAndIndex
@@ -26,7 +26,9 @@ class TestIndex:
         await put(library_and_index, store, "/b.txt", Piece("nearest", 5))
         assert await texts(library_and_index, [store], limit=3) == ["nearest", "near", "between"]
         found = await candidates(library_and_index, [store], limit=2)
-        assert [score for _, score in found.dense] == pytest.approx(np.cos(np.radians([5, 10])), abs=2e-3)
+        assert [found.dense[chunk_id] for chunk_id in found.nearest] == pytest.approx(
+            np.cos(np.radians([5, 10])), abs=2e-3
+        )
 
     async def test_postings_tell_frequency_and_length_ascending_by_chunk(
         self, library_and_index: LibraryAndIndex
@@ -35,7 +37,7 @@ class TestIndex:
         await put(library_and_index, store, "/a.txt", Piece("a a b"), Piece("a c"))
         await put(library_and_index, store, "/b.txt", Piece("a a a b c"))
         await put(library_and_index, store, "/a.txt", Piece("a a b"), Piece("a c"))
-        postings = (await candidates(library_and_index, [store], "a")).postings["a"]
+        postings = (await candidates(library_and_index, [store], "a")).lexical.postings["a"]
         assert sorted(zip(postings.frequencies, postings.lengths, strict=True)) == [(1, 2), (2, 3), (3, 5)]
         assert np.all(np.diff(postings.chunk_ids) > 0)
 
@@ -44,13 +46,13 @@ class TestIndex:
         await put(library_and_index, store, "/a.txt", Piece("a a b"), Piece("a c"))
         await put(library_and_index, store, "/b.txt", Piece("a b c d"))
         found = await candidates(library_and_index, [store], "a")
-        assert (found.chunk_count, found.total_length) == (3, 9)
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (3, 9)
         await put(library_and_index, store, "/a.txt", Piece("a"))
         found = await candidates(library_and_index, [store], "a")
-        assert (found.chunk_count, found.total_length) == (2, 5)
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (2, 5)
         await library_and_index.library.remove(store, ["/b.txt"])
         found = await candidates(library_and_index, [store], "a")
-        assert (found.chunk_count, found.total_length) == (1, 1)
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (1, 1)
 
     async def test_the_removed_is_gone_from_both_halves(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
@@ -59,8 +61,8 @@ class TestIndex:
         await library_and_index.library.remove(store, ["/a.txt"])
         found = await candidates(library_and_index, [store], "alpha", "both")
         assert [passage.text for passage in await passages(library_and_index, [store], found)] == ["beta both"]
-        assert "alpha" not in found.postings
-        assert len(found.postings["both"].chunk_ids) == 1
+        assert "alpha" not in found.lexical.postings
+        assert len(found.lexical.postings["both"].chunk_ids) == 1
 
     async def test_an_open_snapshot_keeps_the_version_that_it_began_with(
         self, library_and_index: LibraryAndIndex
@@ -68,12 +70,12 @@ class TestIndex:
         store = await library_and_index.library.open_store("one", MODEL)
         await put(library_and_index, store, "/a.txt", Piece("former words", 20))
         async with library_and_index.index.snapshot([store]) as snapshot:
-            before = await snapshot.candidates(QUESTION, ["words"], 10, None)
+            before = await look(snapshot, ["words"])
             await put(library_and_index, store, "/a.txt", Piece("latter words", 5), Piece("more words", 7))
-            after = await snapshot.candidates(QUESTION, ["words"], 10, None)
-            bodies = await snapshot.passages([before.dense[0][0]], QUESTION)
-        assert after.dense == before.dense
-        assert (after.chunk_count, after.total_length) == (1, 2)
+            after = await look(snapshot, ["words"])
+            bodies = await snapshot.passages([before.nearest[0]])
+        assert list(after.nearest) == list(before.nearest)
+        assert (after.lexical.chunk_count, after.lexical.total_length) == (1, 2)
         assert [body.text for body in bodies.values()] == ["former words"]
         assert await texts(library_and_index, [store]) == ["latter words", "more words"]
 
@@ -84,9 +86,9 @@ class TestIndex:
         await put(library_and_index, two, "/b.txt", Piece("beta word here", 10))
         found = await candidates(library_and_index, [one], "word", "beta")
         assert await texts(library_and_index, [one]) == ["alpha word"]
-        assert set(found.postings) == {"word"}
-        assert len(found.postings["word"].chunk_ids) == 1
-        assert (found.chunk_count, found.total_length) == (1, 2)
+        assert set(found.lexical.postings) == {"word"}
+        assert len(found.lexical.postings["word"].chunk_ids) == 1
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (1, 2)
 
     async def test_two_stores_are_searched_as_one(self, library_and_index: LibraryAndIndex) -> None:
         one = await library_and_index.library.open_store("one", MODEL)
@@ -95,9 +97,9 @@ class TestIndex:
         await put(library_and_index, two, "/b.txt", Piece("beta word here", 20))
         assert await texts(library_and_index, [one, two]) == ["gamma word", "beta word here", "alpha word"]
         found = await candidates(library_and_index, [one, two], "word")
-        assert (found.chunk_count, found.total_length) == (3, 7)
-        assert len(found.postings["word"].chunk_ids) == 3
-        assert np.all(np.diff(found.postings["word"].chunk_ids) > 0)
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (3, 7)
+        assert len(found.lexical.postings["word"].chunk_ids) == 3
+        assert np.all(np.diff(found.lexical.postings["word"].chunk_ids) > 0)
 
     async def test_a_passage_carries_its_place_and_its_document(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
@@ -111,18 +113,18 @@ class TestIndex:
         assert passage.place_at(passage.start) == (("Guide", "über "), 3)
         assert passage.place_at(passage.start + 1) == (("Guide", "inside"), None)
         assert passage.attributes == {"year": 2024.0}
-        assert passage.dense == pytest.approx(0.5, abs=2e-3)
+        assert found.dense[passage.chunk_id] == pytest.approx(0.5, abs=2e-3)
 
     async def test_passages_of_unknown_ids_are_absent(self, library_and_index: LibraryAndIndex) -> None:
         one = await library_and_index.library.open_store("one", MODEL)
         two = await library_and_index.library.open_store("two", MODEL)
         await put(library_and_index, one, "/a.txt", Piece("alpha"))
         await put(library_and_index, two, "/b.txt", Piece("beta"))
-        known = (await candidates(library_and_index, [one])).dense[0][0]
-        elsewhere = (await candidates(library_and_index, [two])).dense[0][0]
+        known = (await candidates(library_and_index, [one])).nearest[0]
+        elsewhere = (await candidates(library_and_index, [two])).nearest[0]
         async with library_and_index.index.snapshot([one]) as snapshot:
-            assert set(await snapshot.passages([known, elsewhere, 2**40], QUESTION)) == {known}
-            assert await snapshot.passages([], QUESTION) == {}
+            assert set(await snapshot.passages([known, elsewhere, 2**40])) == {known}
+            assert await snapshot.passages([]) == {}
 
     async def test_a_quote_is_the_exact_text_of_its_place(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
@@ -196,19 +198,19 @@ class TestFilters:
         everything = await candidates(library_and_index, [store])
         found = await candidates(library_and_index, [store], "word", condition=condition)
         texts_by_id = {p.chunk_id: p.text[0] for p in await passages(library_and_index, [store], everything)}
-        assert "".join(texts_by_id[chunk_id] for chunk_id, _ in found.dense) == passing
-        assert found.rankable is not None
-        assert sorted(texts_by_id[chunk_id] for chunk_id in found.rankable.tolist()) == sorted(passing)
+        assert "".join(texts_by_id[chunk_id] for chunk_id in found.nearest) == passing
+        assert found.lexical.rankable is not None
+        assert sorted(texts_by_id[chunk_id] for chunk_id in found.lexical.rankable.tolist()) == sorted(passing)
 
     async def test_a_filter_leaves_the_statistics_alone(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
         await put(library_and_index, store, "/a", Piece("word"), attributes={"year": 2022})
         await put(library_and_index, store, "/b", Piece("word here"), attributes={"year": 2023})
         found = await candidates(library_and_index, [store], "word", condition=_is(Comparison.EQ, "year", 2022))
-        assert (found.chunk_count, found.total_length) == (2, 3)
-        assert len(found.postings["word"].chunk_ids) == 2
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (2, 3)
+        assert len(found.lexical.postings["word"].chunk_ids) == 2
 
     async def test_without_a_filter_everything_is_rankable(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
         await put(library_and_index, store, "/a", Piece("word"))
-        assert (await candidates(library_and_index, [store], "word")).rankable is None
+        assert (await candidates(library_and_index, [store], "word")).lexical.rankable is None

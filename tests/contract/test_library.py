@@ -68,7 +68,7 @@ class TestLibrary:
         store = await library_and_index.library.open_store("one", MODEL)
         await put(library_and_index, store, "/empty.txt")
         assert list(await library_and_index.library.known(store)) == ["/empty.txt"]
-        assert (await candidates(library_and_index, [store], "words")).chunk_count == 0
+        assert (await candidates(library_and_index, [store], "words")).lexical.chunk_count == 0
 
     async def test_removing_counts_only_what_was_there(self, library_and_index: LibraryAndIndex) -> None:
         library = library_and_index.library
@@ -87,8 +87,8 @@ class TestLibrary:
         with pytest.raises(UnreadableFileError):
             await library.put(store, document("/a.txt", pieces), _breaking(indexed(pieces)))
         found = await candidates(library_and_index, [store], "former", "latter")
-        assert set(found.postings) == {"former"}
-        assert (found.chunk_count, found.total_length) == (1, 2)
+        assert set(found.lexical.postings) == {"former"}
+        assert (found.lexical.chunk_count, found.lexical.total_length) == (1, 2)
         assert await texts(library_and_index, [store]) == ["former words"]
         assert await library_and_index.index.quote(store, file_id, 0, 6) == "former"
 
@@ -99,4 +99,4 @@ class TestLibrary:
         with pytest.raises(UnreadableFileError):
             await library.put(store, document("/a.txt", pieces), _breaking(indexed(pieces)))
         assert await library.known(store) == {}
-        assert (await candidates(library_and_index, [store], "latter")).chunk_count == 0
+        assert (await candidates(library_and_index, [store], "latter")).lexical.chunk_count == 0

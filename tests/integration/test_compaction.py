@@ -6,9 +6,9 @@ import asyncio
 
 import numpy as np
 import pytest
-from contract.samples import MODEL, QUESTION, Piece, document, indexed, one_by_one
+from contract.samples import MODEL, Found, Piece, document, indexed, look, one_by_one
 
-from ragstone.domain import Candidates, Store
+from ragstone.domain import Store
 from ragstone.storage.compaction import FANOUT, compact, plan
 from ragstone.storage.database import Database
 from ragstone.storage.index import PostgresIndex
@@ -24,19 +24,20 @@ async def put(library: PostgresLibrary, store: Store, number: int, words: str = 
     await library.put(store, document(f"/{number}", pieces), one_by_one(indexed(pieces)))
 
 
-async def look(database: Database, tenant: int, store: Store) -> Candidates:
+async def see(database: Database, tenant: int, store: Store) -> Found:
     async with PostgresIndex(database, tenant).snapshot([store]) as snapshot:
-        return await snapshot.candidates(QUESTION, TERMS, 100, None)
+        return await look(snapshot, TERMS, 100)
 
 
-def same(one: Candidates, other: Candidates) -> bool:
+def same(one: Found, other: Found) -> bool:
+    first, second = one.lexical, other.lexical
     return (
-        one.dense == other.dense
-        and (one.chunk_count, one.total_length) == (other.chunk_count, other.total_length)
-        and one.postings.keys() == other.postings.keys()
+        one.nearest == other.nearest
+        and (first.chunk_count, first.total_length) == (second.chunk_count, second.total_length)
+        and first.postings.keys() == second.postings.keys()
         and all(
-            np.array_equal(getattr(one.postings[term], part), getattr(other.postings[term], part))
-            for term in one.postings
+            np.array_equal(getattr(first.postings[term], part), getattr(second.postings[term], part))
+            for term in first.postings
             for part in ("chunk_ids", "frequencies", "lengths")
         )
     )
@@ -65,10 +66,10 @@ async def test_a_merge_keeps_every_posting(database: Database, tenant: int) -> N
     store = await library.open_store("merged", MODEL)
     for number in range(FANOUT + 2):
         await put(library, store, number)
-    before = await look(database, tenant, store)
+    before = await see(database, tenant, store)
     assert await compact(database, tenant, store) == 1
     assert await segments(database, tenant, store) == 1
-    assert same(before, await look(database, tenant, store))
+    assert same(before, await see(database, tenant, store))
 
 
 async def test_a_purge_removes_what_is_gone_and_nothing_else(database: Database, tenant: int) -> None:
@@ -77,12 +78,12 @@ async def test_a_purge_removes_what_is_gone_and_nothing_else(database: Database,
     for number in range(10):
         await put(library, store, number)
     await library.remove(store, [f"/{number}" for number in range(5)])
-    before = await look(database, tenant, store)
-    assert before.chunk_count == 5
+    before = await see(database, tenant, store)
+    assert before.lexical.chunk_count == 5
     assert await dead(database, tenant, store) == 5
     await compact(database, tenant, store)
     assert await dead(database, tenant, store) == 0
-    assert same(before, await look(database, tenant, store))
+    assert same(before, await see(database, tenant, store))
 
 
 async def test_a_store_that_lost_everything_is_empty_after_a_purge(database: Database, tenant: int) -> None:
@@ -92,7 +93,7 @@ async def test_a_store_that_lost_everything_is_empty_after_a_purge(database: Dat
     await library.remove(store, ["/1"])
     await compact(database, tenant, store)
     assert await segments(database, tenant, store) == 0
-    assert (await look(database, tenant, store)).chunk_count == 0
+    assert (await see(database, tenant, store)).lexical.chunk_count == 0
 
 
 async def test_writers_and_mergers_at_once_lose_nothing(database: Database, tenant: int) -> None:
@@ -110,12 +111,12 @@ async def test_writers_and_mergers_at_once_lose_nothing(database: Database, tena
 
     await asyncio.gather(write(0), write(1), write(2), merge())
     await compact(database, tenant, store)
-    found = await look(database, tenant, store)
-    assert found.chunk_count == 30
-    assert len(found.postings["common"].chunk_ids) == 30
-    assert all(len(found.postings[f"only{number}"].chunk_ids) == 1 for number in range(30))
+    found = await see(database, tenant, store)
+    assert found.lexical.chunk_count == 30
+    assert len(found.lexical.postings["common"].chunk_ids) == 30
+    assert all(len(found.lexical.postings[f"only{number}"].chunk_ids) == 1 for number in range(30))
     # Each of them says "again" once: no former version counts.
-    assert found.total_length == int(found.postings["common"].lengths.sum())
+    assert found.lexical.total_length == int(found.lexical.postings["common"].lengths.sum())
 
 
 def test_the_smallest_full_tier_is_merged_first() -> None:

@@ -262,6 +262,6 @@ async def test_every_query_of_the_application_touches_nothing_of_another_tenant(
                 rows = await cursor.fetchall() if cursor.description else []
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.NotNullViolation):
             rows = []  # the policy, or a sum over rows that it hides
-    seen = {value for row in rows for value in row}
-    assert seen <= {None, 0} or name == "lock_store", f"{name} shows {seen}"
+    seen = [value for row in rows for value in row if value not in (None, 0, [])]
+    assert not seen or name == "lock_store", f"{name} shows {seen}"
     assert contents(admin, victim.tenant) == before

@@ -23,6 +23,7 @@ class Quotable:
 
     passage: Passage
     unit: Unit
+    likeness: float  # cosine of question and passage
 
     @property
     def text(self) -> str:
@@ -63,7 +64,7 @@ def _promising(question: Question, hits: Sequence[Hit], policy: Policy) -> tuple
     candidates = _distinct(hits)
     words = [_terms(f"{_title(one.passage)}\n{one.text}", languages) for one in candidates]
     weights = _weights(_terms(question.text, languages), words)
-    rows = [(0.0, _share(terms, weights), one.passage.dense) for one, terms in zip(candidates, words, strict=True)]
+    rows = [(0.0, _share(terms, weights), one.likeness) for one, terms in zip(candidates, words, strict=True)]
     evidence = np.array(rows, np.float64).reshape(len(rows), 3)
     best = np.argsort(-policy.calibration.probability(evidence), kind="stable")[: policy.candidates]
     return [candidates[place] for place in best], evidence[best]
@@ -74,7 +75,7 @@ def _distinct(hits: Sequence[Hit]) -> list[Quotable]:
     found: dict[str, Quotable] = {}
     for hit in hits:
         for unit in units(hit.passage.text, hit.passage.heading):
-            quotable = Quotable(hit.passage, unit)
+            quotable = Quotable(hit.passage, unit, hit.scores.dense)
             found.setdefault(" ".join(quotable.text.split()), quotable)
     return list(found.values())
 

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ragstone.domain import (
-    Candidates,
     Document,
     EmbeddingModel,
     Filter,
     IndexedChunk,
     Known,
+    Lexical,
     Matrix,
     Passage,
     Postings,
@@ -179,29 +179,36 @@ class MemorySnapshot:
     def __init__(self, shelves: Sequence[_Shelf]) -> None:
         self._shelves = shelves
 
-    async def candidates(
-        self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter | None
-    ) -> Candidates:
-        """The nearest `limit` chunks by vector, and the postings of the terms."""
-        ids = np.concatenate([shelf.ids for shelf in self._shelves] or [np.empty(0, np.int64)])
-        scores = np.concatenate([shelf.vectors @ vector for shelf in self._shelves if shelf.places] or [np.empty(0)])
-        passing = ids
-        if condition is not None:
-            mask = np.array([matches(condition, attributes) for attributes in self._attributes()], bool)
-            passing, scores = ids[mask], scores[mask]
-        best = np.lexsort((passing, -scores))[:limit]
-        return Candidates(
-            dense=tuple((int(passing[place]), float(scores[place])) for place in best),
+    async def lexical(self, terms: Sequence[str], condition: Filter | None) -> Lexical:
+        """The postings of the terms, the size of the collection, and which chunks pass the filter."""
+        ids, passing = self._ids(), self._passing(condition)
+        return Lexical(
             postings=self._postings(terms),
             chunk_count=len(ids),
             total_length=sum(shelf.total_length for shelf in self._shelves),
-            rankable=None if condition is None else np.sort(passing),
+            rankable=None if condition is None else np.sort(ids[passing]),
         )
 
-    async def passages(self, chunk_ids: Sequence[int], vector: Vector) -> Mapping[int, Passage]:
-        """Bodies by chunk id, with the exact inner product; chunks that do not exist are absent."""
+    async def dense(
+        self, vector: Vector, limit: int, condition: Filter | None, others: Sequence[int] = ()
+    ) -> Mapping[int, float]:
+        """Inner products by chunk id: of the nearest `limit` chunks that pass the filter, and of the others."""
+        scores = np.concatenate([shelf.vectors @ vector for shelf in self._shelves if shelf.places] or [np.empty(0)])
+        ids, passing = self._ids(), np.flatnonzero(self._passing(condition))
+        nearest = passing[np.lexsort((ids[passing], -scores[passing]))[:limit]]
+        wanted = np.union1d(nearest, np.flatnonzero(np.isin(ids, np.array(others, np.int64))))
+        return {int(ids[place]): float(scores[place]) for place in wanted}
+
+    async def passages(self, chunk_ids: Sequence[int]) -> Mapping[int, Passage]:
+        """Bodies by chunk id; chunks that do not exist are absent."""
         places = [(key, shelf.places[key]) for shelf in self._shelves for key in chunk_ids if key in shelf.places]
-        return {key: _passage(key, filed, chunk, vector) for key, (filed, chunk) in places}
+        return {key: _passage(key, filed, chunk) for key, (filed, chunk) in places}
+
+    def _ids(self) -> npt.NDArray[np.int64]:
+        return np.array([chunk_id for shelf in self._shelves for chunk_id in shelf.places], np.int64)
+
+    def _passing(self, condition: Filter | None) -> npt.NDArray[np.bool_]:
+        return np.array([matches(condition, attributes) for attributes in self._attributes()], bool)
 
     def _attributes(self) -> Iterable[Mapping[str, str | float | bool]]:
         return (filed.document.attributes for shelf in self._shelves for filed, _ in shelf.places.values())
@@ -216,7 +223,7 @@ class MemorySnapshot:
         return found
 
 
-def _passage(chunk_id: int, filed: _Filed, indexed: IndexedChunk, vector: Vector) -> Passage:
+def _passage(chunk_id: int, filed: _Filed, indexed: IndexedChunk) -> Passage:
     chunk, document = indexed.chunk, filed.document
     return Passage(
         chunk_id=chunk_id,
@@ -230,7 +237,6 @@ def _passage(chunk_id: int, filed: _Filed, indexed: IndexedChunk, vector: Vector
         text=chunk.text,
         start=chunk.start,
         end=chunk.end,
-        dense=float(indexed.vector @ vector),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ragstone.domain import Candidates, Postings
+from ragstone.domain import Lexical, Postings
 
 K1 = 1.2  # how soon a further occurrence of a term stops counting
 B = 0.75  # how much a long chunk is held against its occurrences
@@ -49,7 +49,7 @@ class Ranking:
         return self.of(chunk_ids) / self.bound if self.bound else np.zeros(len(chunk_ids))
 
 
-def rank(candidates: Candidates, counts: Mapping[str, int]) -> Ranking:
+def rank(lexical: Lexical, counts: Mapping[str, int]) -> Ranking:
     """Score every chunk that contains a term of the question and passes its filter.
 
     `counts` says how often the question has each term. The statistics are those of all searched
@@ -58,18 +58,18 @@ def rank(candidates: Candidates, counts: Mapping[str, int]) -> Ranking:
     sum over terms of count * idf * tf / (tf + k1 * (1 - b + b * length / average length)).
     Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
     """
-    if not candidates.postings:
+    if not lexical.postings:
         return Ranking(np.empty(0, np.int64), np.empty(0))
-    average = candidates.total_length / max(candidates.chunk_count, 1)
-    lists = candidates.postings.values()
+    average = lexical.total_length / max(lexical.chunk_count, 1)
+    lists = lexical.postings.values()
     weights = [
-        counts[term] * idf(len(found.chunk_ids), candidates.chunk_count) for term, found in candidates.postings.items()
+        counts[term] * idf(len(found.chunk_ids), lexical.chunk_count) for term, found in lexical.postings.items()
     ]
     parts = [_contributions(found, weight, average) for found, weight in zip(lists, weights, strict=True)]
     ids = np.concatenate([found.chunk_ids for found in lists])
     ids, scores = _summed(ids, np.concatenate(parts))
-    if candidates.rankable is not None:
-        passing = np.isin(ids, candidates.rankable, assume_unique=True)
+    if lexical.rankable is not None:
+        passing = np.isin(ids, lexical.rankable, assume_unique=True)
         ids, scores = ids[passing], scores[passing]
     return Ranking(ids, scores, sum(weights))
 

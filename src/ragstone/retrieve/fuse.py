@@ -50,3 +50,11 @@ def convex(dense: Scores, words: Scores, phrases: Scores, weights: Fusion = DEFA
     lexical = (1.0 - PHRASE_SHARE) * words + PHRASE_SHARE * phrases
     fused: Scores = (weights.dense * np.clip(dense, 0.0, 1.0) + weights.lexical * lexical) / total
     return fused
+
+
+def contenders(without_phrases: Scores, top_k: int, weights: Fusion) -> npt.NDArray[np.int64]:
+    """The places of those that phrases could still bring among the best `top_k`; to look for phrases costs most."""
+    if len(without_phrases) <= top_k:
+        return np.arange(len(without_phrases))
+    most = PHRASE_SHARE * weights.lexical / (weights.dense + weights.lexical)
+    return np.flatnonzero(without_phrases + most >= np.partition(without_phrases, -top_k)[-top_k])

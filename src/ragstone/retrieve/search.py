@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
-from ragstone.domain import Hit, Passage, Question, Results, Scores, Vector
-from ragstone.ports import Embedder, Index
+from ragstone.domain import Hit, Passage, Question, Results, Scores
+from ragstone.ports import Embedder, Index, Snapshot
 from ragstone.retrieve import bm25, fuse
 from ragstone.retrieve.check import check
 from ragstone.retrieve.phrases import phrases, shares
@@ -27,37 +29,67 @@ async def search(question: Question, index: Index, embedder: Embedder) -> Result
     """
     check(question, embedder.model)
     clock = _Clock()
-    vector: Vector = (await embedder.embed_queries([question.text]))[0]
-    clock.lap("embed")
-    counts = _term_counts(question)
     limit = max(DEPTH, question.top_k)
     async with index.snapshot(question.stores) as snapshot:
-        candidates = await snapshot.candidates(vector, list(counts), limit, question.filter)
-        clock.lap("candidates")
-        lexical = bm25.rank(candidates, counts)
-        chosen = np.union1d([chunk_id for chunk_id, _ in candidates.dense], lexical.best(limit)).astype(np.int64)
-        clock.lap("score")
-        passages = await snapshot.passages(chosen.tolist(), vector)
+        # The words are looked up and scored while the model reads the question on another core.
+        embedding = asyncio.ensure_future(embedder.embed_queries([question.text]))
+        try:
+            words = await _words(question, snapshot)
+            clock.lap("words")
+            (vector,) = await embedding
+        finally:
+            embedding.cancel()
+        clock.lap("embed")
+        dense = await snapshot.dense(vector, limit, question.filter, words.best(limit).tolist())
+        clock.lap("dense")
+        candidates = _Candidates(question, np.array(sorted(dense), np.int64), dense, words)
+        passages = await snapshot.passages(candidates.contenders())
         clock.lap("passages")
-    hits = _ranked(question, passages, lexical)
+    hits = candidates.hits(passages)
     clock.lap("fuse")
     return Results(hits, clock.laps())
 
 
-def _ranked(question: Question, passages: Mapping[int, Passage], lexical: bm25.Ranking) -> tuple[Hit, ...]:
-    """The best passages, ordered by fused score and then by chunk id."""
-    found = [passages[chunk_id] for chunk_id in sorted(passages)]
-    dense_scores = np.array([passage.dense for passage in found])
-    ids = np.array([passage.chunk_id for passage in found], np.int64)
-    lexical_scores = lexical.of(ids)
-    wording = shares(phrases(question.text, _languages(question)), [passage.text for passage in found])
-    fused = fuse.convex(dense_scores, lexical.shares_of(ids), wording, question.fusion or fuse.weights_for(question))
-    best = np.argsort(-fused, kind="stable")[: question.top_k]
-    return tuple(
-        Hit(found[place], Scores(float(dense_scores[place]), float(lexical_scores[place]), float(fused[place])))
-        for place in best
-        if fused[place] >= question.score_threshold
-    )
+async def _words(question: Question, snapshot: Snapshot) -> bm25.Ranking:
+    """The ranking by words alone."""
+    counts = _term_counts(question)
+    return bm25.rank(await snapshot.lexical(list(counts), question.filter), counts)
+
+
+class _Candidates:
+    """The best of both halves, with all that can be said of them without their texts."""
+
+    def __init__(
+        self, question: Question, ids: npt.NDArray[np.int64], dense: Mapping[int, float], lexical: bm25.Ranking
+    ) -> None:
+        self._question = question
+        self._ids = ids
+        self._dense = np.array([dense[chunk_id] for chunk_id in ids.tolist()], np.float64)
+        self._lexical, self._words = lexical.of(ids), lexical.shares_of(ids)
+        self._weights = question.fusion or fuse.weights_for(question)
+
+    def contenders(self) -> list[int]:
+        """The chunks that can be among the hits, whatever phrases their texts have."""
+        near = fuse.contenders(self._fused(np.zeros(len(self._ids))), self._question.top_k, self._weights)
+        chunk_ids: list[int] = self._ids[near].tolist()
+        return chunk_ids
+
+    def hits(self, passages: Mapping[int, Passage]) -> tuple[Hit, ...]:
+        """The best passages, ordered by fused score and then by chunk id."""
+        places = [place for place, chunk_id in enumerate(self._ids.tolist()) if chunk_id in passages]
+        found = [passages[chunk_id] for chunk_id in self._ids[places].tolist()]
+        wording = np.zeros(len(self._ids))
+        wording[places] = shares(phrases(self._question.text, _languages(self._question)), [p.text for p in found])
+        fused = self._fused(wording)
+        best = np.argsort(-fused[places], kind="stable")[: self._question.top_k]
+        return tuple(
+            Hit(found[rank], Scores(float(self._dense[place]), float(self._lexical[place]), float(fused[place])))
+            for rank, place in ((rank, places[rank]) for rank in best)
+            if fused[place] >= self._question.score_threshold
+        )
+
+    def _fused(self, wording: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return fuse.convex(self._dense, self._words, wording, self._weights)
 
 
 def _term_counts(question: Question) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import AsyncConnection, AsyncCursor
 
-from ragstone.domain import Candidates, Filter, Passage, Store, Turn, Vector
+from ragstone.domain import Filter, Lexical, Passage, Store, Turn, Vector
 from ragstone.storage import filters, postings
 from ragstone.storage.database import Database
 from ragstone.storage.statements import statement
@@ -81,25 +82,41 @@ class PostgresSnapshot:
         self._model_id = model_id
         self._scope = scope
         self._begun = False
+        self._passing: dict[Filter, list[int]] = {}  # ids of the chunks that pass a filter
 
-    async def candidates(
-        self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter | None
-    ) -> Candidates:
-        """The nearest `limit` chunks by vector, and the postings of the terms."""
+    async def lexical(self, terms: Sequence[str], condition: Filter | None) -> Lexical:
+        """The postings of the terms, the size of the collection, and which chunks pass the filter."""
+        async with self._connection.pipeline():
+            await self._begin()
+            collection = await self._run("collection", {})
+            found = await self._run("postings", {"terms": list(terms)})
+        counts = await collection.fetchone()
+        assert counts is not None
+        chunk_count, total_length, dead = counts
+        rankable = None if condition is None else np.array(await self._rankable(condition), np.int64)
+        return Lexical(postings.unpack(await found.fetchall(), dead), chunk_count, total_length, rankable)
+
+    async def dense(
+        self, vector: Vector, limit: int, condition: Filter | None, others: Sequence[int] = ()
+    ) -> Mapping[int, float]:
+        """Inner products by chunk id: of the nearest `limit` chunks that pass the filter, and of the others."""
+        values: dict[str, object] = {"vector": HalfVector(vector), "limit": limit, "scan_up_to": SCAN_UP_TO}
+        name, where = "nearest", ""
         if condition is not None:
-            return await self._filtered(vector, terms, limit, condition)
-        nearest = {"vector": HalfVector(vector), "limit": limit, "scan_up_to": SCAN_UP_TO}
+            ids = await self._rankable(condition)
+            few = len(ids) <= SCAN_UP_TO
+            name, where = ("nearest_of", "") if few else ("nearest_filtered", filters.condition(condition, values))
+            values["ids"] = ids
         async with self._connection.pipeline():
             await self._begin()
-            lexical = await self._lexical(terms)
-            dense = await self._run("nearest", nearest)
-        return await _candidates(await _pairs(dense), lexical)
+            nearest = await self._run(name, values, where)
+            rest = await self._run("inner_products", {"vector": values["vector"], "ids": list(others)})
+        return dict([*await nearest.fetchall(), *await rest.fetchall()])
 
-    async def passages(self, chunk_ids: Sequence[int], vector: Vector) -> Mapping[int, Passage]:
-        """Bodies by chunk id, with the exact inner product; chunks that do not exist are absent."""
-        async with self._connection.pipeline():
-            await self._begin()
-            cursor = await self._run("passages", {"ids": list(chunk_ids), "vector": HalfVector(vector)})
+    async def passages(self, chunk_ids: Sequence[int]) -> Mapping[int, Passage]:
+        """Bodies by chunk id; chunks that do not exist are absent."""
+        await self._begin()
+        cursor = await self._run("passages", {"ids": list(chunk_ids)})
         return {row[0]: _passage(row) for row in await cursor.fetchall()}
 
     async def close(self) -> None:
@@ -113,55 +130,18 @@ class PostgresSnapshot:
             await self._connection.execute(_BEGIN)
             await self._connection.execute(_SET_TENANT, self._scope)
 
-    async def _filtered(self, vector: Vector, terms: Sequence[str], limit: int, condition: Filter) -> Candidates:
-        values: dict[str, object] = {}
-        where = filters.condition(condition, values)
-        async with self._connection.pipeline():
+    async def _rankable(self, condition: Filter) -> list[int]:
+        if condition not in self._passing:
             await self._begin()
-            lexical = await self._lexical(terms)
-            passing = await self._run("rankable", values, where)
-        ids = [row[0] for row in await passing.fetchall()]
-        nearest = {"vector": HalfVector(vector), "limit": limit}
-        if len(ids) <= SCAN_UP_TO:
-            dense = await self._run("nearest_of", {**nearest, "ids": ids})
-        else:
-            dense = await self._run("nearest_filtered", {**nearest, **values}, where)
-        return await _candidates(await _pairs(dense), lexical, ids)
-
-    async def _lexical(self, terms: Sequence[str]) -> tuple[AsyncCursor, AsyncCursor, AsyncCursor]:
-        return (
-            await self._run("collection", {}),
-            await self._run("dead_chunks", {}),
-            await self._run("postings", {"terms": list(terms)}),
-        )
+            values: dict[str, object] = {}
+            cursor = await self._run("rankable", values, filters.condition(condition, values))
+            self._passing[condition] = [row[0] for row in await cursor.fetchall()]
+        return self._passing[condition]
 
     async def _run(self, name: str, parameters: Mapping[str, object], condition: str = "") -> AsyncCursor:
         query = statement("index", name, self._model_id).replace(b"{condition}", condition.encode())
         cursor = self._connection.cursor(binary=True)
         return await cursor.execute(query, {**self._scope, **parameters})
-
-
-async def _pairs(cursor: AsyncCursor) -> tuple[tuple[int, float], ...]:
-    # The iterative scan is relaxed: a later round may find a nearer chunk than an earlier one.
-    rows = await cursor.fetchall()
-    return tuple(sorted(((row[0], row[1]) for row in rows), key=lambda pair: (-pair[1], pair[0])))
-
-
-async def _candidates(
-    dense: tuple[tuple[int, float], ...],
-    lexical: tuple[AsyncCursor, AsyncCursor, AsyncCursor],
-    rankable: Sequence[int] | None = None,
-) -> Candidates:
-    collection, dead, found = lexical
-    counts = await collection.fetchone()
-    assert counts is not None
-    return Candidates(
-        dense=dense,
-        postings=postings.unpack(await found.fetchall(), [row[0] for row in await dead.fetchall()]),
-        chunk_count=counts[0],
-        total_length=counts[1],
-        rankable=None if rankable is None else np.array(rankable, np.int64),
-    )
 
 
 def _passage(row: Sequence[Any]) -> Passage:
@@ -170,12 +150,11 @@ def _passage(row: Sequence[Any]) -> Passage:
         file_id=row[1],
         filename=row[2],
         source=row[3],
-        attributes=row[4],
+        attributes=json.loads(row[4]),
         page=row[5],
         heading=tuple(row[6]),
-        turns=tuple(Turn(start, tuple(heading), page) for start, heading, page in row[7]),
+        turns=tuple(Turn(start, tuple(heading), page) for start, heading, page in json.loads(row[7] or "[]")),
         text=row[8],
         start=row[9],
         end=row[10],
-        dense=row[11],
     )

@@ -21,7 +21,7 @@ def scored(
     probability: float, meaning: int, span: tuple[int, int] = (0, 17), file_id: str = "file_1", start: int = 0
 ) -> Scored:
     passage = hit(TEXT, file_id, start=start).passage
-    return Scored(Quotable(passage, Unit(*span)), probability, direction(meaning), np.zeros(3))
+    return Scored(Quotable(passage, Unit(*span), 0.5), probability, direction(meaning), np.zeros(3))
 
 
 def test_nothing_is_chosen_when_the_best_is_not_likely_enough() -> None:

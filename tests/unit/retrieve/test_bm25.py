@@ -8,21 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragstone.domain import Candidates, Postings
+from ragstone.domain import Lexical, Postings
 from ragstone.retrieve import bm25
 
 WORDS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=8)
 
 
-def _candidates(chunks: dict[int, list[str]], terms: set[str], rankable: list[int] | None = None) -> Candidates:
+def _lexical(chunks: dict[int, list[str]], terms: set[str], rankable: list[int] | None = None) -> Lexical:
     counts = {chunk_id: Counter(words) for chunk_id, words in sorted(chunks.items())}
     postings = {}
     for term in sorted(terms):
         rows = [(key, found[term], found.total()) for key, found in counts.items() if term in found]
         if rows:
             postings[term] = Postings(*np.array(rows, np.int64).T)
-    return Candidates(
-        dense=(),
+    return Lexical(
         postings=postings,
         chunk_count=len(chunks),
         total_length=sum(len(words) for words in chunks.values()),
@@ -53,22 +52,22 @@ def _textbook(chunks: dict[int, list[str]], question: Counter[str]) -> dict[int,
 )
 def test_the_vectorised_scores_are_those_of_the_textbook(chunks: dict[int, list[str]], question: list[str]) -> None:
     counts = Counter(question)
-    ranking = bm25.rank(_candidates(chunks, set(counts)), counts)
+    ranking = bm25.rank(_lexical(chunks, set(counts)), counts)
     expected = _textbook(chunks, counts)
     assert ranking.chunk_ids.tolist() == sorted(expected)
     assert ranking.scores == pytest.approx([expected[key] for key in sorted(expected)])
 
 
 def test_a_question_without_known_terms_ranks_nothing() -> None:
-    ranking = bm25.rank(_candidates({1: ["a"]}, {"z"}), {"z": 1})
+    ranking = bm25.rank(_lexical({1: ["a"]}, {"z"}), {"z": 1})
     assert ranking.best(10).tolist() == []
     assert ranking.of(np.array([1, 2])).tolist() == [0.0, 0.0]
 
 
 def test_a_filter_takes_chunks_away_but_changes_no_score() -> None:
     chunks = {1: ["a", "b"], 2: ["a"], 3: ["a", "c"]}
-    everything = bm25.rank(_candidates(chunks, {"a"}), {"a": 1})
-    filtered = bm25.rank(_candidates(chunks, {"a"}, rankable=[1, 3]), {"a": 1})
+    everything = bm25.rank(_lexical(chunks, {"a"}), {"a": 1})
+    filtered = bm25.rank(_lexical(chunks, {"a"}, rankable=[1, 3]), {"a": 1})
     assert filtered.chunk_ids.tolist() == [1, 3]
     assert filtered.of(np.array([1, 3])) == pytest.approx(everything.of(np.array([1, 3])))
 

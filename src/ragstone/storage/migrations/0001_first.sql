@@ -177,6 +177,8 @@ CREATE TABLE posting (
   entries bytea NOT NULL,
   PRIMARY KEY (tenant_id, store_id, term, segment_id)
 ) PARTITION BY HASH (tenant_id);
+-- Compressed, the lists of common terms took half as long again to read (0002).
+ALTER TABLE posting ALTER COLUMN entries SET STORAGE EXTERNAL;
 CALL partition_by_tenant('posting');
 CALL isolate('posting');
 

@@ -1,8 +1,9 @@
 -- The reading side. All statements of a search run in one repeatable-read transaction: one state of the index.
 
 -- name: collection
--- Chunks and terms of the searched stores, without what is gone.
-SELECT COALESCE(sum(chunks), 0)::bigint, COALESCE(sum(terms), 0)::bigint
+-- Chunks and terms of the searched stores, without what is gone, and the ids of that.
+SELECT COALESCE(sum(chunks), 0)::bigint, COALESCE(sum(terms), 0)::bigint,
+       ARRAY(SELECT chunk_id FROM tombstone WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s))
 FROM (
   SELECT sum(chunk_count) AS chunks, sum(term_total) AS terms
   FROM segment WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
@@ -10,9 +11,6 @@ FROM (
   SELECT -count(*), -sum(term_count)
   FROM tombstone WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
 ) AS t;
-
--- name: dead_chunks
-SELECT chunk_id FROM tombstone WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s);
 
 -- name: postings
 SELECT term, entries FROM posting
@@ -67,11 +65,15 @@ WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
 ORDER BY vector <#> %(vector)s
 LIMIT %(limit)s;
 
+-- name: inner_products
+SELECT chunk_id, -(vector <#> %(vector)s) AS score
+FROM {embedding}
+WHERE tenant_id = %(tenant)s AND chunk_id = ANY(%(ids)s) AND store_id = ANY(%(stores)s);
+
 -- name: passages
-SELECT c.id, d.public_id, d.filename, d.source, d.attributes, c.page, c.heading, c.turns, c.body, c.start_offset,
-       c.end_offset, -(e.vector <#> %(vector)s)
+SELECT c.id, d.public_id, d.filename, d.source, d.attributes::text, c.page, c.heading, NULLIF(c.turns, '[]')::text, c.body, c.start_offset,
+       c.end_offset
 FROM chunk c
-JOIN {embedding} e ON e.tenant_id = %(tenant)s AND e.chunk_id = c.id
 JOIN document d ON d.tenant_id = %(tenant)s AND d.id = c.document_id
 WHERE c.tenant_id = %(tenant)s AND c.id = ANY(%(ids)s) AND c.store_id = ANY(%(stores)s);
 
