@@ -59,7 +59,7 @@ def formats() -> str:
 
 def legacy() -> str:
     """Every format that is refused, with what to save it as."""
-    known = kinds._LEGACY  # noqa: SLF001  the one place that says it
+    known = kinds.LEGACY
     targets = dict.fromkeys(known.values())
     rows = [(", ".join(f"`{end}`" for end, of in known.items() if of == target), target) for target in targets]
     return table(("Extensions", "Save it as"), rows)

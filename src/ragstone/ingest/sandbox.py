@@ -7,7 +7,7 @@ import contextlib
 import os
 import pickle
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ragstone.errors import RagstoneError, UnreadableFileError
@@ -23,7 +23,7 @@ class Sandbox:
         self._seconds = seconds
         self._process: asyncio.subprocess.Process | None = None
 
-    async def prepare(self, job: Job) -> AsyncIterator[Message]:
+    async def prepare(self, job: Job) -> AsyncGenerator[Message]:
         """The messages of a file up to the last one, which is `Unchanged`, `Done` or an error."""
         process = await self._running()
         complete = False

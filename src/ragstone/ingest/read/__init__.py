@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ragstone.domain import Reading
 from ragstone.ingest.read.document import read_source
-from ragstone.ingest.read.kinds import EXTENSIONS
+from ragstone.ingest.read.kinds import EXTENSIONS, LEGACY
 from ragstone.ingest.read.source import Limits, Source
 
 __all__ = ["READER_VERSION", "Limits", "read", "supported"]
@@ -28,5 +28,8 @@ def read(path: Path, data: bytes, limits: Limits = Limits()) -> Reading:  # noqa
 
 
 def supported(path: Path) -> bool:
-    """Whether a folder walk picks this file up, by its extension; `read` itself looks at the content."""
-    return path.suffix.lower() in EXTENSIONS
+    """Whether a folder walk picks this file up, by its extension; `read` itself looks at the content.
+
+    Legacy office files are picked up to be reported: their owner takes them for documents.
+    """
+    return path.suffix.lower() in EXTENSIONS or path.suffix.lower() in LEGACY

@@ -57,12 +57,12 @@ EXTENSIONS = {
 _BINARY_KINDS = frozenset({Kind.PDF, Kind.DOCX, Kind.PPTX, Kind.XLSX, Kind.ODF, Kind.EPUB})
 
 # Old formats whose readers would need a whole office suite, with what to do instead.
-_LEGACY = {
+LEGACY = {
     **dict.fromkeys((".doc", ".dot", ".rtf", ".wps"), "DOCX or PDF"),
     **dict.fromkeys((".ppt", ".pps"), "PPTX or PDF"),
     **dict.fromkeys((".xls", ".xlsb"), "XLSX or CSV"),
     **dict.fromkeys((".msg", ".pst", ".mbox"), "EML"),
-    **dict.fromkeys((".pages", ".key", ".numbers", ".xps"), "PDF"),
+    **dict.fromkeys((".pages", ".numbers", ".xps"), "PDF"),
 }
 # What the first bytes say, in the words of an error.
 _SIGNATURES = (
@@ -144,7 +144,7 @@ def _kind_of_zip(source: Source) -> Kind:
 def _legacy(source: Source) -> Exception:
     if _ENCRYPTED_OFFICE in source.data:
         return source.unreadable("it is protected by a password", "Remove the password and try again.")
-    target = _LEGACY.get(_extension(source), "DOCX, XLSX, PPTX or PDF")
+    target = LEGACY.get(_extension(source), "DOCX, XLSX, PPTX or PDF")
     return source.unreadable("it is in the format of Office 97-2003", f"Convert it to {target}.")
 
 
@@ -155,8 +155,8 @@ def _looks_like(data: bytes, signatures: Sequence[tuple[bytes, str]]) -> str:
 def _binary(source: Source) -> Exception:
     looks = _looks_like(source.data, _SIGNATURES) or "binary data"
     extension = _extension(source)
-    if extension in _LEGACY:
-        return source.unreadable(f"{extension} files are not read", f"Convert it to {_LEGACY[extension]}.")
+    if extension in LEGACY:
+        return source.unreadable(f"{extension} files are not read", f"Convert it to {LEGACY[extension]}.")
     if extension in EXTENSIONS:
         return source.unreadable(
             f"its content is not what {extension} promises: it looks like {looks}", "Check where the file comes from."
