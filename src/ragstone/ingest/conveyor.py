@@ -37,12 +37,27 @@ class Parcel:
         Raises:
             RagstoneError: What the reader met in the middle of the file.
         """
-        while not isinstance(message := await self.belt.get(), Done):
-            if isinstance(message, RagstoneError):
-                raise message
-            assert isinstance(message, list)
-            yield await embed(message, embedder)
-            report.chunks += len(message)
+        ahead: asyncio.Task[list[IndexedChunk]] | None = None
+        try:
+            while not isinstance(message := await self.belt.get(), Done):
+                if isinstance(message, RagstoneError):
+                    raise message
+                assert isinstance(message, list)
+                # Embedded while the caller stores the batch before: a long document must not make either wait.
+                ahead, ready = asyncio.create_task(embed(message, embedder)), ahead
+                if ready is not None:
+                    yield await _counted(ready, report)
+            if ahead is not None:
+                yield await _counted(ahead, report)
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+
+
+async def _counted(batch: asyncio.Task[list[IndexedChunk]], report: Report) -> list[IndexedChunk]:
+    indexed = await batch
+    report.chunks += len(indexed)
+    return indexed
 
 
 async def embed(pieces: Sequence[Piece], embedder: Embedder) -> list[IndexedChunk]:

@@ -17,8 +17,8 @@ SELECT term, entries FROM posting
 WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s) AND term = ANY(%(terms)s);
 
 -- name: nearest
--- Small collections are scanned: exact, and no slower than the index, which is shared by all of a partition's
--- tenants and would walk past most of its entries. Only one of the two arms runs, by a one-time filter.
+-- Small collections are scanned: exact, for 1.6 ms more than the index at most (0002), and the index is shared by
+-- all of a partition's tenants, so that a small store's search would walk past most of its entries. Only one of the two arms runs, by a one-time filter.
 (
   SELECT chunk_id, -(vector <#> %(vector)s) AS score
   FROM {embedding}
