@@ -156,11 +156,12 @@ def parent(process: int) -> int:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process runs, zombies aside."""
+    """Whether a thread of the process runs, zombies aside: one that is left holds the process's locks."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        states = [task.joinpath("stat").read_text() for task in Path(f"/proc/{process}/task").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return Path(f"/proc/{process}").exists() and is_alive(process)
+    return any(state.rpartition(")")[2].split()[0] != "Z" for state in states)
 
 
 def nothing_runs(home: Path, *processes: int) -> bool:

@@ -94,7 +94,7 @@ def _summed(
     """Each chunk once, ascending, with its score: by address where the ids lie close together, else by sorting."""
     if not len(ids):
         return ids, contributions
-    first, last = int(ids.min()), int(ids.max())
+    first, last = int(np.min(ids)), int(np.max(ids))
     if last - first < _ADDRESSES_PER_POSTING * len(ids):
         sums = np.bincount(ids - first, weights=contributions).astype(np.float64, copy=False)
         places = np.flatnonzero(sums)
