@@ -131,6 +131,7 @@ async def open_ingestion(house: House, store_name: str, attributes: Attributes) 
     """
     from ragstone.flows.ingest import Ingestion
     from ragstone.ingest import read
+    from ragstone.ingest.recipe import Recipe
     from ragstone.ingest.sandbox import sandbox
 
     settings = house.settings
@@ -146,8 +147,10 @@ async def open_ingestion(house: House, store_name: str, attributes: Attributes) 
             embedder=model,
             readers=readers,
             store=store,
-            attributes=attributes,
-            chunk_tokens=settings.chunk_tokens,
-            max_bytes=settings.ingest_max_file_mb * 2**20,
-            limits=read.Limits(expanded_bytes=settings.ingest_expanded_mb * 2**20, ocr=settings.ingest_ocr),
+            recipe=Recipe(
+                attributes=attributes,
+                chunk_tokens=settings.chunk_tokens,
+                max_bytes=settings.ingest_max_file_mb * 2**20,
+                limits=read.Limits(expanded_bytes=settings.ingest_expanded_mb * 2**20, ocr=settings.ingest_ocr),
+            ),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ragstone.domain import Citation, Passage, Scores
+from ragstone.domain import Citation, Hit, Passage, Scores
 
 
 def place(passage: Passage) -> dict[str, object]:
@@ -23,6 +23,17 @@ def place(passage: Passage) -> dict[str, object]:
 def scores(found: Scores) -> dict[str, float]:
     """Every stage's score."""
     return {"dense": found.dense, "lexical": found.lexical, "fused": found.fused}
+
+
+def hit(found: Hit) -> dict[str, object]:
+    """A passage with its text and every score."""
+    return {
+        **place(found.passage),
+        "text": found.passage.text,
+        "attributes": dict(found.passage.attributes),
+        "score": found.scores.fused,
+        "scores": scores(found.scores),
+    }
 
 
 def citation(cited: Citation) -> dict[str, object]:

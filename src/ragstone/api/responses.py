@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from ragstone import wire
 from ragstone.api.requests import FileSearchTool, ResponseRequest, domain_filter, fusion
 from ragstone.bootstrap import House
-from ragstone.domain import Answer, Hit, Question
+from ragstone.domain import Answer, Question
 from ragstone.errors import InvalidQuestionError
 from ragstone.flows.ask import ask
 
@@ -83,17 +83,7 @@ def _search_call(body: ResponseRequest, text: str, answer: Answer) -> dict[str, 
         "type": "file_search_call",
         "status": "completed",
         "queries": [text],
-        "results": [_result(hit) for hit in answer.nearest] if wanted else None,
-    }
-
-
-def _result(hit: Hit) -> dict[str, object]:
-    return {
-        **wire.place(hit.passage),
-        "score": hit.scores.fused,
-        "attributes": dict(hit.passage.attributes),
-        "text": hit.passage.text,
-        "scores": wire.scores(hit.scores),
+        "results": [wire.hit(hit) for hit in answer.nearest] if wanted else None,
     }
 
 

@@ -31,7 +31,7 @@ def search(
     given = settings()
     results = run(_search(given, query, store or given.store, top_k or given.search_top_k, filter_of(condition or [])))
     if as_json:
-        hits = [_hit_as_json(hit) for hit in results.hits]
+        hits = [wire.hit(hit) for hit in results.hits]
         print(json.dumps({"query": query, "hits": hits, "timings_ms": wire.timings(results.timings_ms)}))  # noqa: T201
     else:
         _print_hits(results.hits)
@@ -121,13 +121,3 @@ def _place(filename: str, page: int | None, heading: tuple[str, ...]) -> str:
 def _excerpt(text: str, most: int = 240) -> str:
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rsplit(" ", 1)[0] + "…"
-
-
-def _hit_as_json(hit: Hit) -> dict[str, object]:
-    return {
-        **wire.place(hit.passage),
-        "text": hit.passage.text,
-        "attributes": dict(hit.passage.attributes),
-        "score": hit.scores.fused,
-        "scores": wire.scores(hit.scores),
-    }

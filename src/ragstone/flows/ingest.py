@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragstone.domain import Attributes, Document, Known, Store
+from ragstone.domain import Known, Store
 from ragstone.errors import UnreadableFileError
 from ragstone.ingest import read
 from ragstone.ingest.conveyor import Parcel, carry
-from ragstone.ingest.prepare import Job, Opened, Unchanged, pipeline
+from ragstone.ingest.prepare import Opened, Unchanged
+from ragstone.ingest.recipe import Recipe
 from ragstone.ingest.report import Report
 from ragstone.ingest.sandbox import Sandbox
-from ragstone.ingest.source import SourceFile, walk
+from ragstone.ingest.source import walk
 from ragstone.ports import Embedder, Library
 
 _TIDY_EVERY = 64  # documents
@@ -27,10 +28,7 @@ class Ingestion:
     embedder: Embedder
     readers: Sequence[Sandbox]
     store: Store
-    attributes: Attributes  # given to every document
-    chunk_tokens: int
-    max_bytes: int
-    limits: read.Limits
+    recipe: Recipe
 
     async def run(self, paths: Sequence[Path], report: Report) -> None:
         """Bring the store to what the paths hold now; `report` grows meanwhile.
@@ -45,7 +43,7 @@ class Ingestion:
         report.failed.extend(found.failed)
         await carry(
             found.files,
-            lambda file: self._job(file, known),
+            lambda file: self.recipe.job(file, known.get(file.source), self.store.language),
             self.readers,
             lambda parcel: self._write(parcel, known, report),
         )
@@ -60,7 +58,7 @@ class Ingestion:
         try:
             if not isinstance(first, Opened):
                 raise first
-            document = self._document(file, first)
+            document = self.recipe.document(file, first)
             await self.library.put(self.store, document, parcel.indexed(self.embedder, report))
         except UnreadableFileError as error:
             report.failed.append((file.source, error))
@@ -72,34 +70,3 @@ class Ingestion:
             report.added += 1
         if (report.added + report.replaced) % _TIDY_EVERY == 0:
             await self.library.tidy(self.store)
-
-    def _job(self, file: SourceFile, known: Mapping[str, Known]) -> Job:
-        stored = known.get(file.source)
-        same = stored and stored.pipeline == self._pipeline and stored.attributes == self._attributes(file)
-        return Job(
-            path=str(file.path),
-            name=file.relative,
-            known_hash=stored.content_hash if stored and same else None,
-            language=self.store.language,
-            chunk_tokens=self.chunk_tokens,
-            max_bytes=self.max_bytes,
-            limits=self.limits,
-        )
-
-    def _document(self, file: SourceFile, opened: Opened) -> Document:
-        return Document(
-            source=file.source,
-            filename=file.path.name,
-            content_hash=opened.content_hash,
-            pipeline=self._pipeline,
-            size=opened.size,
-            reading=opened.reading,
-            attributes=self._attributes(file),
-        )
-
-    def _attributes(self, file: SourceFile) -> Attributes:
-        return {"path": file.relative, "type": file.path.suffix.lstrip(".").lower(), **self.attributes}
-
-    @property
-    def _pipeline(self) -> str:
-        return pipeline(self.chunk_tokens)
