@@ -75,8 +75,20 @@ async def carry(
     """Read every file with one of the readers and hand it to `write`, several at a time.
 
     Raises:
-        ExceptionGroup: Of what `write` raised; the rest is abandoned.
+        Exception: The first that `write` raised; the rest is abandoned.
     """
+    try:
+        await _carry(files, job, readers, write)
+    except ExceptionGroup as group:
+        raise _first(group) from None
+
+
+async def _carry(
+    files: Sequence[SourceFile],
+    job: Callable[[SourceFile], Job],
+    readers: Sequence[Sandbox],
+    write: Callable[[Parcel], Awaitable[None]],
+) -> None:
     waiting = iter(files)
     belt: asyncio.Queue[Parcel | None] = asyncio.Queue(1)
     async with asyncio.TaskGroup() as group:
@@ -87,6 +99,11 @@ async def carry(
                 reading.create_task(_read(waiting, job, reader, belt))
         for _ in range(WRITERS):
             await belt.put(None)
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner
 
 
 async def _read(
