@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -69,7 +70,8 @@ class Database:
         await self._pool.close()
 
     async def _conninfo(self) -> str:
-        return self._dsn()
+        # It may have to start the server again; other requests are answered meanwhile.
+        return await asyncio.to_thread(self._dsn)
 
     async def _configure(self, connection: AsyncConnection) -> None:
         try:

@@ -53,7 +53,7 @@ class _Document:
 
     def write(self, container: Element) -> None:
         """Write the paragraphs and tables in a container."""
-        for element in _flow(container):
+        for element in _inside(container, _P, _TBL):
             if element.tag == _TBL:
                 self._end_runs()
                 self._table(element)
@@ -111,9 +111,9 @@ class _Document:
 
     def _table(self, table: Element) -> None:
         rows: list[list[str]] = []
-        for row in _rows(table):
+        for row in _inside(table, _TR):
             cells: list[str] = []
-            for cell in _cells(row):
+            for cell in _inside(row, _TC):
                 across = min(_number(cell, "w:gridSpan"), _WIDEST_SPAN)
                 merged = cell.find(f"{name_of('w:tcPr')}/{name_of('w:vMerge')}")
                 continues = merged is not None and merged.get(_VAL, "continue") == "continue"
@@ -129,9 +129,9 @@ class _Document:
     def _cell(self, cell: Element) -> str:
         """All text of a cell in one line, that of tables inside too."""
         pieces: list[str] = []
-        for element in _flow(cell):
+        for element in _inside(cell, _P, _TBL):
             if element.tag == _TBL:
-                pieces.extend(self._cell(inner) for row in _rows(element) for inner in _cells(row))
+                pieces.extend(self._cell(inner) for row in _inside(element, _TR) for inner in _inside(row, _TC))
                 continue
             text = paragraph_text(element)
             style = self._styles.of_paragraph(element)
@@ -141,29 +141,13 @@ class _Document:
         return " ".join(" ".join(pieces).split())
 
 
-def _flow(container: Element) -> Iterator[Element]:
-    """Paragraphs and tables in their order, through the wrappers around them."""
+def _inside(container: Element, *tags: str) -> Iterator[Element]:
+    """The children of these kinds in their order, through the wrappers around them."""
     for child in container:
-        if child.tag in (_P, _TBL):
+        if child.tag in tags:
             yield child
         elif child.tag in _TRANSPARENT:
-            yield from _flow(child)
-
-
-def _rows(table: Element) -> Iterator[Element]:
-    for child in table:
-        if child.tag == _TR:
-            yield child
-        elif child.tag in _TRANSPARENT:
-            yield from _rows(child)
-
-
-def _cells(row: Element) -> Iterator[Element]:
-    for child in row:
-        if child.tag == _TC:
-            yield child
-        elif child.tag in _TRANSPARENT:
-            yield from _cells(child)
+            yield from _inside(child, *tags)
 
 
 def _number(cell: Element, name: str) -> int:
