@@ -16,7 +16,7 @@ from pathlib import Path
 import corpus
 import psycopg
 
-from ragstone.bootstrap import DATABASE, House, embedded_server, open_house
+from ragstone.bootstrap import DATABASE, Session, embedded_server, open_house
 from ragstone.domain import Store, Vector
 from ragstone.models.minilm.embedder import MiniLM
 from ragstone.settings import Settings
@@ -25,11 +25,11 @@ from ragstone.storage import index
 LIMIT = 50  # as a search asks for
 
 
-async def nearest(house: House, store: Store, vectors: list[Vector], scan_up_to: int) -> tuple[list[set[int]], float]:
+async def nearest(session: Session, store: Store, vectors: list[Vector], scan_up_to: int) -> tuple[list[set[int]], float]:
     """The ids for each question, and the median of milliseconds."""
     found, taken = [], []
     index.SCAN_UP_TO = scan_up_to
-    async with house.index.snapshot([store]) as snapshot:
+    async with session.index.snapshot([store]) as snapshot:
         for vector in vectors:
             start = time.perf_counter()
             found.append(set(await snapshot.dense(vector, LIMIT, None)))
@@ -44,16 +44,17 @@ async def run(sizes: list[int], home: Path) -> None:
     growing = corpus.Growing(model, min(max(sizes), 5_000))
     print("| chunks | scan, ms | HNSW, ms | recall@50 of HNSW |\n| ---: | ---: | ---: | ---: |")
     async with open_house(settings) as house:
-        store = await house.library.open_store("nearest", model.model)
+        session = await house.own_session()
+        store = await session.library.open_store("nearest", model.model)
         server = embedded_server(settings)
         server.start()
         for size in sizes:
-            await growing.grow(house.library, store, size)
+            await growing.grow(session.library, store, size)
             with psycopg.connect(server.admin_dsn(DATABASE), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
-            await nearest(house, store, vectors[:30], 0)
-            exact, scan_ms = await nearest(house, store, vectors, 10**9)
-            approximate, hnsw_ms = await nearest(house, store, vectors, 0)
+            await nearest(session, store, vectors[:30], 0)
+            exact, scan_ms = await nearest(session, store, vectors, 10**9)
+            approximate, hnsw_ms = await nearest(session, store, vectors, 0)
             recall = statistics.fmean(len(a & b) / LIMIT for a, b in zip(exact, approximate, strict=True))
             print(f"| {size:,} | {scan_ms:.2f} | {hnsw_ms:.2f} | {recall:.3f} |", flush=True)
         server.stop()

@@ -28,7 +28,7 @@ import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from ragstone.bootstrap import DATABASE, House, embedded_server, open_house
+from ragstone.bootstrap import DATABASE, Session, embedded_server, open_house
 from ragstone.domain import Question, Store
 from ragstone.models.minilm.embedder import MiniLM
 from ragstone.retrieve.search import search
@@ -68,10 +68,10 @@ async def measured(
     return figures(taken, time.perf_counter() - start)
 
 
-def floor(house: House, dsn: str, store: Store, model: MiniLM, questions: list[str]) -> dict[str, float]:
+def floor(session: Session, dsn: str, store: Store, model: MiniLM, questions: list[str]) -> dict[str, float]:
     """The bare work on one connection."""
     taken: list[float] = []
-    tenant = house.tenant_id
+    tenant, shard = session.asker.tenant.id, session.asker.tenant.shard
     with psycopg.connect(dsn, autocommit=True) as connection:
         register_vector(connection)
         connection.execute("SET search_path = ragstone, public")
@@ -81,19 +81,20 @@ def floor(house: House, dsn: str, store: Store, model: MiniLM, questions: list[s
         def one(question: str) -> None:
             vector = HalfVector(model.embed([question])[0])
             near = connection.execute(
-                "SELECT chunk_id FROM embedding_1 WHERE tenant_id = %s AND store_id = %s"
+                "SELECT chunk_id FROM embedding_1 WHERE shard = %s AND tenant_id = %s AND store_id = %s"
                 " ORDER BY vector <#> %s LIMIT 100",
-                (tenant, store.id, vector),
+                (shard, tenant, store.id, vector),
                 binary=True,
             ).fetchall()
             connection.execute(
-                "SELECT term, entries FROM posting WHERE tenant_id = %s AND store_id = %s AND term = ANY(%s)",
-                (tenant, store.id, list(analyzer.term_counts(question))),
+                "SELECT term, entries FROM posting"
+                " WHERE shard = %s AND tenant_id = %s AND store_id = %s AND term = ANY(%s)",
+                (shard, tenant, store.id, list(analyzer.term_counts(question))),
                 binary=True,
             ).fetchall()
             connection.execute(
-                "SELECT id, body FROM chunk WHERE tenant_id = %s AND id = ANY(%s)",
-                (tenant, [row[0] for row in near[:10]]),
+                "SELECT id, body FROM chunk WHERE shard = %s AND tenant_id = %s AND id = ANY(%s)",
+                (shard, tenant, [row[0] for row in near[:10]]),
                 binary=True,
             ).fetchall()
 
@@ -114,8 +115,10 @@ async def over_http(home: Path, questions: list[str]) -> dict[int, dict[str, flo
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
+        key = process.stderr.readline().split()[-1]  # the first one, which a new installation prints
         address = next(word for word in process.stderr.readline().split() if word.startswith("http://"))
-        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=address, headers=headers, timeout=60) as client:
 
             async def one(question: str) -> None:
                 answer = await client.post("/v1/vector_stores/latency/search", json={"query": question})
@@ -134,20 +137,21 @@ async def run(sizes: list[int], home: Path) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     growing = corpus.Growing(MiniLM(threads=os.cpu_count() or 1), min(max(sizes), 10_000))
     async with open_house(settings) as house:
-        store = await house.library.open_store("latency", model.model)
+        session = await house.own_session()
+        store = await session.library.open_store("latency", model.model)
         server = embedded_server(settings)
         server.start()
         for size in sizes:
-            await growing.grow(house.library, store, size)
+            await growing.grow(session.library, store, size)
             with psycopg.connect(server.admin_dsn(DATABASE), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
 
             async def one(question: str) -> None:
-                await search(Question(question, (store,)), house.index, house.embedder)
+                await search(Question(question, (store,)), session.index, house.embedder)
 
             row: dict[str, object] = {
                 "chunks": size,
-                "floor": floor(house, server.admin_dsn(DATABASE), store, model, questions),
+                "floor": floor(session, server.admin_dsn(DATABASE), store, model, questions),
             }
             for clients in CLIENTS:
                 row[f"in process, {clients} clients"] = await measured(one, questions, clients, 2)

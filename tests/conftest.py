@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from folders import open_folder
 
+from ragstone.bootstrap import everything
+from ragstone.domain import Asker, Tenant
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
 from ragstone.storage.migrate import migrate
@@ -63,6 +65,12 @@ async def database(anyio_backend: str, server: EmbeddedServer, database_name: st
 
 
 @pytest.fixture
-async def tenant(anyio_backend: str, database: Database) -> int:
+async def tenant(anyio_backend: str, database: Database) -> Tenant:
     """A tenant that no other test knows."""
     return await database.tenant(f"tenant {next(_numbers)}")
+
+
+@pytest.fixture
+def asker(tenant: Tenant) -> Asker:
+    """Somebody from whom the tenant hides nothing."""
+    return everything(tenant, "test")

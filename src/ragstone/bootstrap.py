@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ragstone.domain import Attributes
+from ragstone.domain import Asker, Attributes, Scope, Tenant
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,18 +29,62 @@ if TYPE_CHECKING:
 
 READER_COMMAND = (sys.executable, "-m", "ragstone.worker.reader")
 DATABASE = "ragstone"  # its name on the embedded server
-TENANT = "default"  # for whom the command line acts
+TENANT = "default"  # for whom commands act when none is named
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one asker can reach: each part acts on its behalf."""
+
+    database: Database
+    asker: Asker
+
+    @cached_property
+    def library(self) -> PostgresLibrary:
+        """The writing side."""
+        from ragstone.storage.library import PostgresLibrary
+
+        return PostgresLibrary(self.database, self.asker)
+
+    @cached_property
+    def index(self) -> PostgresIndex:
+        """The reading side."""
+        from ragstone.storage.index import PostgresIndex
+
+        return PostgresIndex(self.database, self.asker)
 
 
 @dataclass(frozen=True)
 class House:
-    """Everything that is open, for one tenant."""
+    """Everything that is open."""
 
     settings: Settings
     database: Database
-    tenant_id: int
-    library: PostgresLibrary
-    index: PostgresIndex
+
+    def session(self, asker: Asker) -> Session:
+        """What this asker can reach."""
+        return Session(self.database, asker)
+
+    async def first_key(self) -> str | None:
+        """A key with every scope if there is none at all yet; None if there is one."""
+        from ragstone.access.keys import new_key
+        from ragstone.storage.keys import KeyRights, add_key, any_key
+
+        if await any_key(self.database):
+            return None
+        session, key = await self.own_session(), new_key()
+        await add_key(self.database, session.asker, key, KeyRights(frozenset(Scope), name="first key"))
+        return key.text
+
+    async def has_authentication(self) -> bool:
+        """Whether anybody could show a key that opens."""
+        from ragstone.storage.keys import any_key
+
+        return await any_key(self.database)
+
+    async def own_session(self, tenant: str = TENANT) -> Session:
+        """What the command line can reach: all of a tenant, which is made if there is none."""
+        return self.session(everything(await self.database.tenant(tenant), "command line"))
 
     @cached_property
     def embedder(self) -> MiniLM:
@@ -48,25 +92,20 @@ class House:
         return embedder(self.settings.query_threads)
 
 
+def everything(tenant: Tenant, actor: str) -> Asker:
+    """An asker of the house itself, from whom a tenant hides nothing."""
+    return Asker(tenant, actor, reads_all=True, scopes=frozenset(Scope))
+
+
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Start or reach the database, bring it to this release's schema, and open both sides of the library.
+    """Start or reach the database and bring it to this release's schema.
 
     Raises:
         DatabaseError: The server cannot be started or reached, or does not suit.
     """
-    from ragstone.storage.index import PostgresIndex
-    from ragstone.storage.library import PostgresLibrary
-
     async with open_database(settings) as database:
-        tenant_id = await database.tenant(TENANT)
-        yield House(
-            settings=settings,
-            database=database,
-            tenant_id=tenant_id,
-            library=PostgresLibrary(database, tenant_id),
-            index=PostgresIndex(database, tenant_id),
-        )
+        yield House(settings, database)
 
 
 @asynccontextmanager
@@ -123,7 +162,9 @@ def tokenizer() -> WordPieces:
 
 
 @asynccontextmanager
-async def open_ingestion(house: House, store_name: str, attributes: Attributes) -> AsyncIterator[Ingestion]:
+async def open_ingestion(
+    settings: Settings, session: Session, store_name: str, attributes: Attributes
+) -> AsyncIterator[Ingestion]:
     """An ingestion into a store, which is made if there is none, with its reading processes.
 
     Raises:
@@ -134,16 +175,15 @@ async def open_ingestion(house: House, store_name: str, attributes: Attributes) 
     from ragstone.ingest.recipe import Recipe
     from ragstone.ingest.sandbox import sandbox
 
-    settings = house.settings
     model = embedder(settings.embedder_threads)
-    store = await house.library.open_store(store_name, model.model)
+    store = await session.library.open_store(store_name, model.model)
     async with AsyncExitStack() as stack:
         readers = [
             await stack.enter_async_context(sandbox(READER_COMMAND, seconds=settings.ingest_file_seconds))
             for _ in range(settings.ingest_readers)
         ]
         yield Ingestion(
-            library=house.library,
+            library=session.library,
             embedder=model,
             readers=readers,
             store=store,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +15,48 @@ AttributeValue: TypeAlias = str | float | bool
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 Vector: TypeAlias = npt.NDArray[np.float32]  # shape (dimension,), unit length
 Matrix: TypeAlias = npt.NDArray[np.float32]  # shape (n, dimension), rows of unit length
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer of the installation: its rows are kept apart from all others by the database."""
+
+    id: int
+    name: str  # unique in the installation
+    shard: int  # partition of its contents: 0 to 15 are shared, a higher one is its own
+    database: str | None = None  # name of its own database in the settings; None: the installation's
+
+
+class Scope(StrEnum):
+    """What a key or a token may be used for."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"  # keys, users and the audit log of the tenant; without a user also every document
+    IMPERSONATE = "impersonate"  # may name the user it acts for
+    OPERATOR = "operator"  # tenants of the installation
+
+
+class Priority(IntEnum):
+    """Who goes first when there is more to do than can be done at once."""
+
+    INTERACTIVE = 0
+    BATCH = 1
+    EVALUATION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """On whose behalf something is done, and so what can be seen of the documents."""
+
+    tenant: Tenant
+    actor: str  # user:alice, service, admin, worker or command line; the audit log names it
+    readers: tuple[str, ...] = ()  # principals, such as user:alice and group:hr; a document names its readers so
+    reads_all: bool = False  # every document of the tenant, whoever its readers are
+    scopes: frozenset[Scope] = frozenset()
+    key_id: str | None = None  # key_..., if a key was shown
+    priority: Priority = Priority.INTERACTIVE  # the best class that may be claimed
+    request: str = ""  # id of the HTTP request, for the audit log
 
 
 class BlockKind(StrEnum):
@@ -117,6 +159,7 @@ class Known:
     content_hash: bytes  # SHA-256 of the file's bytes
     pipeline: str  # version of reader, splitter and analyzer that made its chunks
     attributes: Attributes = field(default_factory=dict)
+    readers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +173,7 @@ class Document:
     size: int  # bytes of the file
     reading: Reading
     attributes: Attributes = field(default_factory=dict)
+    readers: tuple[str, ...] = ()  # principals, ascending; none: everybody in the tenant
 
 
 @dataclass(frozen=True, slots=True)

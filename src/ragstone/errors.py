@@ -42,7 +42,40 @@ class FileSkippedError(UnreadableFileError):
     """A file of a kind that is not read at all, such as a picture."""
 
 
-class StoreNotFoundError(RagstoneError):
+class AuthenticationError(RagstoneError):
+    """Credentials are missing, malformed, expired, or of nobody that is known here; the message never repeats them."""
+
+
+class PermissionDeniedError(RagstoneError):
+    """It is known who asks, and it is not allowed to them."""
+
+
+class IssuerUnavailableError(RagstoneError):
+    """The keys of an OpenID Connect issuer cannot be had, so its tokens cannot be checked."""
+
+
+class RateLimitedError(RagstoneError):
+    """A limit is used up for now."""
+
+    def __init__(self, what: str, *, why: str = "", remedy: str = "", retry_after: int = 1) -> None:
+        """Say also after how many seconds it is worth trying again."""
+        super().__init__(what, why=why, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class InvalidRequestError(RagstoneError):
+    """What was asked for cannot be done as it was asked."""
+
+
+class ConflictError(RagstoneError):
+    """What was asked for does not fit what is there now."""
+
+
+class NotFoundError(RagstoneError):
+    """There is nothing of that name or id that the asker may see."""
+
+
+class StoreNotFoundError(NotFoundError):
     """No store of that name or id in this tenant."""
 
 
@@ -62,9 +95,17 @@ class DiskFullError(DatabaseError):
     """No space left for what has to be written."""
 
 
+class ObjectsUnavailableError(RagstoneError):
+    """The place of uploaded files cannot be reached, refuses, or went away."""
+
+
+class ObjectNotFoundError(RagstoneError):
+    """The bytes of a file are not, or no longer, where they should be."""
+
+
 class ModelError(RagstoneError):
     """The embedding model is missing or not the expected one."""
 
 
-class InvalidQuestionError(RagstoneError):
+class InvalidQuestionError(InvalidRequestError):
     """The question cannot be searched: empty, too long, or its filter is malformed."""

@@ -112,3 +112,45 @@ class Index(Protocol):
     async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
         """`text[start:end]` of a document's stored text; None when the document is gone."""
         ...
+
+
+class Objects(Protocol):
+    """Where the bytes of uploaded files lie, each under a key: the tenant's id, a slash, the file's public id.
+
+    Keys consist of ASCII letters, digits, `-`, `_` and `.`, in segments between slashes.
+
+    Every method raises:
+        ObjectsUnavailableError: The place cannot be reached or refuses.
+        DatabaseError: The same, where the place is the database.
+    """
+
+    async def write(self, key: str, pieces: AsyncIterator[bytes]) -> None:
+        """Store what the pieces make together; it can be read from the moment this returns.
+
+        A write that does not come to its end, because `pieces` raises or the task is cancelled, leaves nothing to be
+        read. Holds a few pieces in memory, never the whole.
+        """
+        ...
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """`content[start:end]` piece by piece, each of some MiB at most; nothing is held open between two pieces.
+
+        Raises:
+            ObjectNotFoundError: There is nothing under this key, or it was removed while it was read.
+        """
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove what lies under these keys; those that are unknown are no error."""
+        ...
+
+    def keys(self, prefix: str) -> AsyncIterator[str]:
+        """All keys whose first segments are those of `prefix`, in any order: `7` finds `7/file-1`, not `70/file-1`.
+
+        The empty prefix finds every key.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Return soon if the place can be reached and written to."""
+        ...

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,17 @@ class Ragstone:
 
     home: Path
     extra: Mapping[str, str]
+    keys: list[str] = field(default_factory=list)  # that a service printed
+
+    @property
+    def key(self) -> str:
+        """The first key of the installation."""
+        return self.keys[0]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What opens the service to a plain client."""
+        return {"authorization": f"Bearer {self.key}"}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,7 +74,7 @@ class Ragstone:
     def having(self, **settings: str) -> Ragstone:
         """The same with other settings."""
         named = {f"RAGSTONE_{name.upper()}": value for name, value in settings.items()}
-        return Ragstone(self.home, {**self.extra, **named})
+        return Ragstone(self.home, {**self.extra, **named}, self.keys)
 
     @contextmanager
     def serving(self) -> Iterator[str]:
@@ -72,6 +83,9 @@ class Ragstone:
         try:
             assert process.stderr is not None
             line = process.stderr.readline()
+            if "first key" in line:
+                self.keys.append(line.split()[-1])
+                line = process.stderr.readline()
             yield next(word for word in line.split() if word.startswith("http://"))
         finally:
             process.terminate()

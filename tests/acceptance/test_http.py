@@ -19,14 +19,14 @@ DESCRIPTION = Path(__file__).parents[3] / "shared" / "openai-api" / "openapi.jso
 
 
 @pytest.fixture
-def client(service: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{service}/v1", api_key="unused", max_retries=0) as connected:
+def client(service: str, library: Ragstone) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{service}/v1", api_key=library.key, max_retries=0) as connected:
         yield connected
 
 
 @pytest.fixture
-def http(service: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service, timeout=30) as connected:
+def http(service: str, library: Ragstone) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service, headers=library.headers, timeout=30) as connected:
         yield connected
 
 

@@ -65,7 +65,7 @@ def test_an_ingestion_that_was_killed_is_completed_by_the_next_one(fresh: Ragsto
 
 def test_the_service_recovers_when_its_database_is_killed(fresh: Ragstone, tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("The obelisk is polished with emery.")
-    with fresh.serving() as address, httpx.Client(base_url=address, timeout=30) as http:
+    with fresh.serving() as address, httpx.Client(base_url=address, headers=fresh.headers, timeout=30) as http:
         assert fresh("ingest", tmp_path).status == 0
 
         def found() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from contract.samples import LibraryAndIndex
 
+from ragstone.domain import Asker
 from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.index import PostgresIndex
@@ -18,8 +19,8 @@ def memory() -> LibraryAndIndex:
 
 
 @pytest.fixture
-async def postgres(anyio_backend: str, database: Database, tenant: int) -> LibraryAndIndex:
-    return LibraryAndIndex(PostgresLibrary(database, tenant), PostgresIndex(database, tenant))
+async def postgres(anyio_backend: str, database: Database, asker: Asker) -> LibraryAndIndex:
+    return LibraryAndIndex(PostgresLibrary(database, asker), PostgresIndex(database, asker))
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from contract.samples import MODEL, Found, Piece, document, indexed, look, one_by_one
 
-from ragstone.domain import Store
+from ragstone.domain import Asker, Store
 from ragstone.storage.compaction import FANOUT, compact, plan
 from ragstone.storage.database import Database
 from ragstone.storage.index import PostgresIndex
@@ -24,8 +24,8 @@ async def put(library: PostgresLibrary, store: Store, number: int, words: str = 
     await library.put(store, document(f"/{number}", pieces), one_by_one(indexed(pieces)))
 
 
-async def see(database: Database, tenant: int, store: Store) -> Found:
-    async with PostgresIndex(database, tenant).snapshot([store]) as snapshot:
+async def see(database: Database, asker: Asker, store: Store) -> Found:
+    async with PostgresIndex(database, asker).snapshot([store]) as snapshot:
         return await look(snapshot, TERMS, 100)
 
 
@@ -43,8 +43,8 @@ def same(one: Found, other: Found) -> bool:
     )
 
 
-async def segments(database: Database, tenant: int, store: Store) -> int:
-    async with database.transaction(tenant) as connection:
+async def segments(database: Database, asker: Asker, store: Store) -> int:
+    async with database.transaction(asker) as connection:
         cursor = await connection.execute(
             "SELECT count(DISTINCT segment_id) FROM posting WHERE store_id = %s", (store.id,)
         )
@@ -53,51 +53,51 @@ async def segments(database: Database, tenant: int, store: Store) -> int:
     return int(row[0])
 
 
-async def dead(database: Database, tenant: int, store: Store) -> int:
-    async with database.transaction(tenant) as connection:
+async def dead(database: Database, asker: Asker, store: Store) -> int:
+    async with database.transaction(asker) as connection:
         cursor = await connection.execute("SELECT count(*) FROM tombstone WHERE store_id = %s", (store.id,))
         row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
 
 
-async def test_a_merge_keeps_every_posting(database: Database, tenant: int) -> None:
-    library = PostgresLibrary(database, tenant)
+async def test_a_merge_keeps_every_posting(database: Database, asker: Asker) -> None:
+    library = PostgresLibrary(database, asker)
     store = await library.open_store("merged", MODEL)
     for number in range(FANOUT + 2):
         await put(library, store, number)
-    before = await see(database, tenant, store)
-    assert await compact(database, tenant, store) == 1
-    assert await segments(database, tenant, store) == 1
-    assert same(before, await see(database, tenant, store))
+    before = await see(database, asker, store)
+    assert await compact(database, asker, store) == 1
+    assert await segments(database, asker, store) == 1
+    assert same(before, await see(database, asker, store))
 
 
-async def test_a_purge_removes_what_is_gone_and_nothing_else(database: Database, tenant: int) -> None:
-    library = PostgresLibrary(database, tenant)
+async def test_a_purge_removes_what_is_gone_and_nothing_else(database: Database, asker: Asker) -> None:
+    library = PostgresLibrary(database, asker)
     store = await library.open_store("purged", MODEL)
     for number in range(10):
         await put(library, store, number)
     await library.remove(store, [f"/{number}" for number in range(5)])
-    before = await see(database, tenant, store)
+    before = await see(database, asker, store)
     assert before.lexical.chunk_count == 5
-    assert await dead(database, tenant, store) == 5
-    await compact(database, tenant, store)
-    assert await dead(database, tenant, store) == 0
-    assert same(before, await see(database, tenant, store))
+    assert await dead(database, asker, store) == 5
+    await compact(database, asker, store)
+    assert await dead(database, asker, store) == 0
+    assert same(before, await see(database, asker, store))
 
 
-async def test_a_store_that_lost_everything_is_empty_after_a_purge(database: Database, tenant: int) -> None:
-    library = PostgresLibrary(database, tenant)
+async def test_a_store_that_lost_everything_is_empty_after_a_purge(database: Database, asker: Asker) -> None:
+    library = PostgresLibrary(database, asker)
     store = await library.open_store("emptied", MODEL)
     await put(library, store, 1)
     await library.remove(store, ["/1"])
-    await compact(database, tenant, store)
-    assert await segments(database, tenant, store) == 0
-    assert (await see(database, tenant, store)).lexical.chunk_count == 0
+    await compact(database, asker, store)
+    assert await segments(database, asker, store) == 0
+    assert (await see(database, asker, store)).lexical.chunk_count == 0
 
 
-async def test_writers_and_mergers_at_once_lose_nothing(database: Database, tenant: int) -> None:
-    library = PostgresLibrary(database, tenant)
+async def test_writers_and_mergers_at_once_lose_nothing(database: Database, asker: Asker) -> None:
+    library = PostgresLibrary(database, asker)
     store = await library.open_store("busy", MODEL)
 
     async def write(first: int) -> None:
@@ -107,11 +107,11 @@ async def test_writers_and_mergers_at_once_lose_nothing(database: Database, tena
 
     async def merge() -> None:
         for _ in range(10):
-            await compact(database, tenant, store)
+            await compact(database, asker, store)
 
     await asyncio.gather(write(0), write(1), write(2), merge())
-    await compact(database, tenant, store)
-    found = await see(database, tenant, store)
+    await compact(database, asker, store)
+    found = await see(database, asker, store)
     assert found.lexical.chunk_count == 30
     assert len(found.lexical.postings["common"].chunk_ids) == 30
     assert all(len(found.lexical.postings[f"only{number}"].chunk_ids) == 1 for number in range(30))

@@ -9,6 +9,7 @@ import pytest
 from contract.samples import MODEL, QUESTION, Piece, document, indexed, one_by_one
 from psycopg.conninfo import make_conninfo
 
+from ragstone.bootstrap import everything
 from ragstone.errors import DatabaseUnavailableError, DatabaseUnsuitableError
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
@@ -48,12 +49,12 @@ async def test_an_owner_without_superuser_rights_migrates_ingests_and_searches(
     assert await migrate(dsn) == []
     database = Database(lambda: dsn, size=2)
     await database.open()
-    tenant = await database.tenant("default")
-    library = PostgresLibrary(database, tenant)
+    asker = everything(await database.tenant("default"), "test")
+    library = PostgresLibrary(database, asker)
     store = await library.open_store("docs", MODEL)
     pieces = [Piece("granite", angle=0)]
     await library.put(store, document("/a", pieces), one_by_one(indexed(pieces)))
-    async with PostgresIndex(database, tenant).snapshot([store]) as snapshot:
+    async with PostgresIndex(database, asker).snapshot([store]) as snapshot:
         assert len(await snapshot.dense(QUESTION, 5, None)) == 1
     # Not even the owner's login sees a row without a tenant: the security is forced.
     async with database.connection() as connection:
@@ -73,7 +74,7 @@ async def test_a_login_that_may_not_act_for_the_application_is_told_what_to_gran
         await database.open()
     admin.execute("GRANT ragstone_app TO service")
     await database.open()
-    assert await database.tenant("default") > 0
+    assert (await database.tenant("default")).id > 0
     await database.close()
 
 

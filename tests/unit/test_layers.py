@@ -16,7 +16,7 @@ LAYERS = (
     ("domain",),
     ("settings", "ports"),
     ("text",),
-    ("ingest", "retrieve", "answer"),
+    ("ingest", "retrieve", "answer", "access"),
     ("storage", "models", "fakes"),
     ("flows",),
     ("bootstrap", "wire"),

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragstone import __version__
 from ragstone.api import faults, health, responses, search
+from ragstone.api.identity import Identify
 from ragstone.bootstrap import House
 
 _LONGEST_ID = 128  # characters of a caller's own request id
@@ -22,6 +23,8 @@ def create_app(house: House) -> FastAPI:
     # FastAPI would export traces wherever an environment variable points; nothing leaves here unasked.
     app = FastAPI(title="Ragstone", version=__version__, docs_url=None, redoc_url=None, telemetry=_SILENT)
     app.state.house = house
+    # The last one added is the first to see a request.
+    app.add_middleware(Identify, house=house)
     app.add_middleware(RequestId)
     faults.install(app)
     for resource in (health, search, responses):

@@ -9,15 +9,32 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ragstone.errors import DatabaseUnavailableError, InvalidQuestionError, RagstoneError, StoreNotFoundError
+from ragstone.errors import (
+    AuthenticationError,
+    ConflictError,
+    DatabaseUnavailableError,
+    InvalidRequestError,
+    IssuerUnavailableError,
+    NotFoundError,
+    ObjectsUnavailableError,
+    PermissionDeniedError,
+    RagstoneError,
+    RateLimitedError,
+)
 
 _log = logging.getLogger(__name__)
 
 # By class, the first that fits: status, OpenAI's type, code.
 _KINDS: tuple[tuple[type[RagstoneError], int, str, str], ...] = (
-    (StoreNotFoundError, 404, "invalid_request_error", "not_found"),
-    (InvalidQuestionError, 400, "invalid_request_error", "invalid_value"),
+    (AuthenticationError, 401, "invalid_request_error", "invalid_api_key"),
+    (PermissionDeniedError, 403, "invalid_request_error", "insufficient_scope"),
+    (RateLimitedError, 429, "rate_limit_error", "rate_limit_exceeded"),
+    (NotFoundError, 404, "invalid_request_error", "not_found"),
+    (ConflictError, 409, "invalid_request_error", "conflict"),
+    (InvalidRequestError, 400, "invalid_request_error", "invalid_value"),
     (DatabaseUnavailableError, 503, "server_error", "database_unavailable"),
+    (IssuerUnavailableError, 503, "server_error", "issuer_unavailable"),
+    (ObjectsUnavailableError, 503, "server_error", "files_unavailable"),
     (RagstoneError, 500, "server_error", "internal_error"),
 )
 
@@ -30,20 +47,38 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def fault(status: int, kind: str, message: str, *, param: str | None = None, code: str | None = None) -> JSONResponse:
-    """An error answer."""
+def fault(
+    status: int,
+    kind: str,
+    message: str,
+    *,
+    param: str | None = None,
+    code: str | None = None,
+    retry_after: int | None = None,
+) -> JSONResponse:
+    """An error answer; `retry_after` in seconds."""
     error = {"message": message, "type": kind, "param": param, "code": code}
-    # The database is back within seconds, or it takes a person.
-    headers = {"retry-after": "2"} if status == 503 else None  # noqa: PLR2004
+    if retry_after is None and status == 503:  # noqa: PLR2004
+        retry_after = 2  # The database is back within seconds, or it takes a person.
+    headers = None if retry_after is None else {"retry-after": str(retry_after)}
     return JSONResponse({"error": error}, status, headers)
 
 
 async def _ragstone_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RagstoneError)
+    return answer_for(error)
+
+
+def answer_for(error: RagstoneError) -> JSONResponse:
+    """The answer that says what happened, why, and what to do next."""
     status, kind, code = next((s, t, c) for cls, s, t, c in _KINDS if isinstance(error, cls))
     if status >= 500:  # noqa: PLR2004
         _log.error("%s", error)
-    return fault(status, kind, str(error), code=code)
+    retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
+    answer = fault(status, kind, str(error), code=code, retry_after=retry_after)
+    if status == 401:  # noqa: PLR2004
+        answer.headers["www-authenticate"] = "Bearer"
+    return answer
 
 
 async def _validation_error(_: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fastapi import APIRouter, Request
 
 from ragstone import wire
+from ragstone.api.identity import Reading
 from ragstone.api.requests import SearchRequest, domain_filter, fusion
 from ragstone.bootstrap import House
 from ragstone.domain import Hit, Question, Results, Store
@@ -16,12 +17,12 @@ router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
 
 
 @router.post("/{store_id}/search")
-async def search_store(store_id: str, body: SearchRequest, request: Request) -> dict[str, object]:
+async def search_store(store_id: str, body: SearchRequest, request: Request, session: Reading) -> dict[str, object]:
     """Search a store, named by its id or its name, for one query or several."""
     house: House = request.app.state.house
-    store = await house.index.store(store_id)
+    store = await session.index.store(store_id)
     queries = [body.query] if isinstance(body.query, str) else body.query
-    found = [await search(_question(query, store, body), house.index, house.embedder) for query in queries]
+    found = [await search(_question(query, store, body), session.index, house.embedder) for query in queries]
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,

@@ -66,16 +66,18 @@ async def _search(given: Settings, query: str, store: str, top_k: int, condition
     from ragstone.retrieve.search import search as find
 
     async with bootstrap.open_house(given) as house:
-        question = Question(query, (await house.index.store(store),), top_k, condition)
-        return await find(question, house.index, house.embedder)
+        index = (await house.own_session()).index
+        question = Question(query, (await index.store(store),), top_k, condition)
+        return await find(question, index, house.embedder)
 
 
 async def _ask(given: Settings, text: str, store: str, condition: Filter | None) -> Answer:
     from ragstone.flows.ask import ask as answer
 
     async with bootstrap.open_house(given) as house:
-        question = Question(text, (await house.index.store(store),), given.search_top_k, condition)
-        return await answer(question, house.index, house.embedder)
+        index = (await house.own_session()).index
+        question = Question(text, (await index.store(store),), given.search_top_k, condition)
+        return await answer(question, index, house.embedder)
 
 
 def _print_hits(hits: tuple[Hit, ...]) -> None:

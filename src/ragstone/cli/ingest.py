@@ -61,7 +61,7 @@ async def _ingest(
     report = Report()
     async with (
         bootstrap.open_house(given) as house,
-        bootstrap.open_ingestion(house, store_name, attributes) as ingestion,
+        bootstrap.open_ingestion(given, await house.own_session(), store_name, attributes) as ingestion,
         _progress(report, quiet=quiet),
     ):
         await ingestion.run(paths, report)

@@ -42,7 +42,7 @@ async def _status(given: Settings) -> dict[str, object]:
     async with bootstrap.open_house(given) as house:
         async with house.database.connection() as connection:
             server = await check_server(connection)
-        stores = await list_stores(house.database, house.tenant_id)
+        stores = await list_stores(house.database, (await house.own_session()).asker)
     where = mask_password(given.database_url) if given.database_url else "embedded"
     return {
         "home": str(given.home),

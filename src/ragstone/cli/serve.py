@@ -37,6 +37,7 @@ async def _serve(given: Settings, host: str, port: int) -> None:
     listener = _listen(host, port)
     with listener:
         async with bootstrap.open_house(given) as house:
+            key = await _key(house, host)
             await house.embedder.embed_queries(["loaded before the first question"])
             app = create_app(house)
             server = uvicorn.Server(
@@ -45,6 +46,8 @@ async def _serve(given: Settings, host: str, port: int) -> None:
             _end_in_order(server)
             address, bound = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
+            if key is not None:
+                notes.print(f"The first key, shown only now:  {key}")
             notes.print(f"Ragstone listens on http://{shown}:{bound}  (interrupt with Ctrl-C)")
             await server.serve(sockets=[listener])
 
@@ -62,13 +65,20 @@ def _end_in_order(server: uvicorn.Server) -> None:
         signal.signal(number, end)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    if not _is_loopback(host):
+async def _key(house: bootstrap.House, host: str) -> str | None:
+    """The first key of a new installation, on the machine of whoever starts it; elsewhere there has to be one."""
+    if _is_loopback(host):
+        return await house.first_key()
+    if not await house.has_authentication():
         raise SettingsError(
             f"Not listening on {host}",
-            why="this release has no authentication, and everybody who reaches the port could read the documents",
-            remedy="Listen on 127.0.0.1, and let a proxy that checks its users pass requests on",
+            why="there is no authentication yet: not a single key, and nobody could tell callers apart",
+            remedy="Run `ragstone keys create --tenant default --scopes read,write,admin` first, or configure OIDC",
         )
+    return None
+
+
+def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from psycopg import AsyncConnection
 
-from ragstone.domain import Store
-from ragstone.storage.database import Database
+from ragstone.domain import Asker, Store
+from ragstone.storage.database import Database, scope
 from ragstone.storage.postings import ENTRY
 from ragstone.storage.statements import statement
 
@@ -35,46 +35,51 @@ def plan(segments: Sequence[tuple[int, int]]) -> list[int]:
     return tiers[min(full)] if full else []
 
 
-async def compact(database: Database, tenant_id: int, store: Store) -> int:
+async def compact(database: Database, asker: Asker, store: Store) -> int:
     """Merge until no tier is full; returns the number of merges.
 
-    Does nothing while another process merges the same store. Searches and writers go on meanwhile.
+    Segments are merged among those of one audience. Does nothing while another process merges the same store.
+    Searches and writers go on meanwhile.
     """
     merges = 0
-    while await _step(database, tenant_id, store):
-        merges += 1
+    place = {**scope(asker), "store": store.id}
+    async with database.transaction(asker) as connection:
+        cursor = await connection.execute(statement("compaction", "audiences"), place)
+        audiences = [row[0] for row in await cursor.fetchall()]
+    for audience in audiences:
+        while await _step(database, asker, {**place, "audience": audience}):
+            merges += 1
     return merges
 
 
-async def _step(database: Database, tenant_id: int, store: Store) -> bool:
-    scope = {"tenant": tenant_id, "store": store.id}
-    async with database.transaction(tenant_id) as connection:
-        if not await _value(connection, "lock_store", scope):
+async def _step(database: Database, asker: Asker, place: dict[str, object]) -> bool:
+    async with database.transaction(asker) as connection:
+        if not await _value(connection, "lock_store", place):
             return False
-        dead = await _value(connection, "count_dead_chunks", scope)
-        segments = await _segments(connection, scope)
+        dead = await _value(connection, "count_dead_chunks", place)
+        segments = await _segments(connection, place)
         if dead and dead >= DEAD_SHARE * sum(chunks for _, chunks in segments):
-            await _purge(connection, scope)
+            await _purge(connection, place)
             return True
         chosen = plan(segments)
         if chosen:
-            await _merge(connection, scope, chosen)
+            await _merge(connection, place, chosen)
         return bool(chosen)
 
 
-async def _merge(connection: AsyncConnection, scope: dict[str, int], chosen: list[int]) -> None:
-    parts = {**scope, "segments": chosen}
+async def _merge(connection: AsyncConnection, place: dict[str, object], chosen: list[int]) -> None:
+    parts = {**place, "segments": chosen}
     merged = await _value(connection, "merge_segments", parts)
     await connection.execute(statement("compaction", "merge_postings"), {**parts, "merged": merged})
     await connection.execute(statement("compaction", "drop_postings"), parts)
 
 
-async def _purge(connection: AsyncConnection, scope: dict[str, int]) -> None:
+async def _purge(connection: AsyncConnection, place: dict[str, object]) -> None:
     """Rewrite all segments as one, without the chunks that are gone."""
-    cursor = await connection.execute(statement("compaction", "take_dead_chunks"), scope)
+    cursor = await connection.execute(statement("compaction", "take_dead_chunks"), place)
     dead = await cursor.fetchall()
     # Listed after the tombstones were taken: the segment of each of them is among these.
-    parts = {**scope, "segments": [segment_id for segment_id, _ in await _segments(connection, scope)]}
+    parts = {**place, "segments": [segment_id for segment_id, _ in await _segments(connection, place)]}
     merged = await _value(connection, "merge_segments", parts)
     gone = np.array([chunk_id for chunk_id, _ in dead], np.int64)
     async with connection.cursor("postings_by_term", binary=True) as reader:
@@ -84,10 +89,10 @@ async def _purge(connection: AsyncConnection, scope: dict[str, int]) -> None:
             terms = [term for term, entries in kept if entries]
             await connection.execute(
                 statement("library", "add_postings"),
-                {**scope, "segment": merged, "terms": terms, "entries": [entries for _, entries in kept if entries]},
+                {**place, "segment": merged, "terms": terms, "entries": [entries for _, entries in kept if entries]},
             )
     await connection.execute(statement("compaction", "drop_postings"), parts)
-    shrink = {**scope, "segment": merged, "chunks": len(dead), "terms": sum(count for _, count in dead)}
+    shrink = {**place, "segment": merged, "chunks": len(dead), "terms": sum(count for _, count in dead)}
     await connection.execute(statement("compaction", "shrink_segment"), shrink)
     await connection.execute(statement("compaction", "drop_empty_segment"), shrink)
 
@@ -97,12 +102,12 @@ def _without(entries: bytes, gone: np.ndarray[tuple[int], np.dtype[np.int64]]) -
     return packed[~np.isin(packed["chunk_id"], gone)].tobytes()
 
 
-async def _segments(connection: AsyncConnection, scope: dict[str, int]) -> list[tuple[int, int]]:
-    cursor = await connection.execute(statement("compaction", "segments"), scope)
+async def _segments(connection: AsyncConnection, place: dict[str, object]) -> list[tuple[int, int]]:
+    cursor = await connection.execute(statement("compaction", "segments"), place)
     return [(row[0], row[1]) for row in await cursor.fetchall()]
 
 
-async def _value(connection: AsyncConnection, name: str, parameters: dict[str, int] | dict[str, object]) -> int:
+async def _value(connection: AsyncConnection, name: str, parameters: dict[str, object]) -> int:
     cursor = await connection.execute(statement("compaction", name), parameters)
     row = await cursor.fetchone()
     assert row is not None

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.types import TypeInfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from ragstone.domain import Asker, Tenant
 from ragstone.errors import DatabaseError, DatabaseUnavailableError, DatabaseUnsuitableError, DiskFullError
 from ragstone.storage.migrate import unavailable
 
@@ -117,16 +118,36 @@ class Database:
             raise DatabaseError("The database refused", why=str(error).splitlines()[0]) from None
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
-        """A read-committed transaction in the name of a tenant."""
+    async def transaction(self, asker: Asker) -> AsyncIterator[AsyncConnection]:
+        """A read-committed transaction on an asker's behalf: the policies of all tables know who it is."""
         async with self.connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('ragstone.tenant', %s, true)", (str(tenant_id),))
+            await connection.execute(ENTER, entering(asker))
             yield connection
 
-    async def tenant(self, name: str) -> int:
-        """The id of the tenant of that name, made if there is none."""
+    async def tenant(self, name: str) -> Tenant:
+        """The tenant of that name, made if there is none."""
         async with self.connection() as connection:
-            cursor = await connection.execute("SELECT tenant_named(%s)", (name,))
+            cursor = await connection.execute("SELECT tenant_id, name, shard, database FROM tenant_named(%s)", (name,))
             row = await cursor.fetchone()
         assert row is not None
-        return int(row[0])
+        return Tenant(*row)
+
+
+ENTER = b"""SELECT enter(
+  %(tenant)s, %(actor)s::text, %(readers)s::text[], %(reads_all)s::boolean, %(request)s::text)"""
+
+
+def entering(asker: Asker) -> dict[str, object]:
+    """The parameters of `ENTER`, which begins a transaction's work on an asker's behalf."""
+    return {
+        "tenant": asker.tenant.id,
+        "actor": asker.actor,
+        "readers": list(asker.readers),
+        "reads_all": asker.reads_all,
+        "request": asker.request,
+    }
+
+
+def scope(asker: Asker) -> dict[str, object]:
+    """What every statement names although the policies would add it: partitions are pruned by it."""
+    return {"tenant": asker.tenant.id, "shard": asker.tenant.shard}

@@ -11,9 +11,9 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import AsyncConnection, AsyncCursor
 
-from ragstone.domain import Filter, Lexical, Passage, Store, Turn, Vector
+from ragstone.domain import Asker, Filter, Lexical, Passage, Store, Turn, Vector
 from ragstone.storage import filters, postings
-from ragstone.storage.database import Database
+from ragstone.storage.database import ENTER, Database, entering, scope
 from ragstone.storage.statements import statement
 from ragstone.storage.stores import find_store
 
@@ -21,16 +21,15 @@ from ragstone.storage.stores import find_store
 SCAN_UP_TO = 4000
 
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_SET_TENANT = b"SELECT set_config('ragstone.tenant', %(tenant)s::text, true)"
 
 
 class PostgresIndex:
     """The documents of one tenant, from the reading side; see `ports.Index`."""
 
-    def __init__(self, database: Database, tenant_id: int) -> None:
-        """Act for this tenant."""
+    def __init__(self, database: Database, asker: Asker) -> None:
+        """Show what this asker may read."""
         self._database = database
-        self._tenant = tenant_id
+        self._asker = asker
         self._models: dict[str, int] = {}
 
     async def store(self, name_or_id: str) -> Store:
@@ -39,15 +38,14 @@ class PostgresIndex:
         Raises:
             StoreNotFoundError: There is none in this tenant.
         """
-        return await find_store(self._database, self._tenant, name_or_id)
+        return await find_store(self._database, self._asker, name_or_id)
 
     @asynccontextmanager
     async def snapshot(self, stores: Sequence[Store]) -> AsyncIterator[PostgresSnapshot]:
         """A consistent view of these stores, which share one embedding model."""
         model_id = await self._model_id(stores[0])
-        scope = {"tenant": self._tenant, "stores": [store.id for store in stores]}
         async with self._database.connection() as connection:
-            snapshot = PostgresSnapshot(connection, model_id, scope)
+            snapshot = PostgresSnapshot(connection, model_id, self._asker, [store.id for store in stores])
             try:
                 yield snapshot
             finally:
@@ -55,10 +53,10 @@ class PostgresIndex:
 
     async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
         """`text[start:end]` of a document's stored text; None when the document is gone."""
-        async with self._database.transaction(self._tenant) as connection:
+        async with self._database.transaction(self._asker) as connection:
             cursor = await connection.execute(
                 statement("index", "quote"),
-                {"tenant": self._tenant, "store": store.id, "file": file_id, "start": start, "length": end - start},
+                {**scope(self._asker), "store": store.id, "file": file_id, "start": start, "length": end - start},
             )
             row = await cursor.fetchone()
         return str(row[0]) if row else None
@@ -76,11 +74,12 @@ class PostgresIndex:
 class PostgresSnapshot:
     """One state of the index, held by a repeatable-read transaction; see `ports.Snapshot`."""
 
-    def __init__(self, connection: AsyncConnection, model_id: int, scope: Mapping[str, object]) -> None:
+    def __init__(self, connection: AsyncConnection, model_id: int, asker: Asker, store_ids: Sequence[int]) -> None:
         """The transaction begins with the first question, in the same round trip."""
         self._connection = connection
         self._model_id = model_id
-        self._scope = scope
+        self._asker = asker
+        self._scope = {**scope(asker), "stores": list(store_ids)}
         self._begun = False
         self._passing: dict[Filter, list[int]] = {}  # ids of the chunks that pass a filter
 
@@ -128,7 +127,7 @@ class PostgresSnapshot:
         if not self._begun:
             self._begun = True
             await self._connection.execute(_BEGIN)
-            await self._connection.execute(_SET_TENANT, self._scope)
+            await self._connection.execute(ENTER, entering(self._asker))
 
     async def _rankable(self, condition: Filter) -> list[int]:
         if condition not in self._passing:

@@ -6,16 +6,17 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pgvector import HalfVector
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
-from ragstone.domain import Document, EmbeddingModel, IndexedChunk, Known, Store
+from ragstone.domain import Asker, Document, EmbeddingModel, IndexedChunk, Known, Store
 from ragstone.errors import ModelError
 from ragstone.storage import postings
 from ragstone.storage.compaction import compact
-from ragstone.storage.database import Database
+from ragstone.storage.database import Database, scope
 from ragstone.storage.statements import statement
 from ragstone.storage.stores import find_store
 
@@ -25,10 +26,11 @@ _SEPARATOR = "\x1f"  # between the titles of a heading path; readers drop contro
 class PostgresLibrary:
     """The documents of one tenant, from the writing side; see `ports.Library`."""
 
-    def __init__(self, database: Database, tenant_id: int) -> None:
-        """Act for this tenant."""
+    def __init__(self, database: Database, asker: Asker) -> None:
+        """Write on this asker's behalf."""
         self._database = database
-        self._tenant = tenant_id
+        self._asker = asker
+        self._scope = scope(asker)
         self._models: dict[EmbeddingModel, int] = {}
 
     async def open_store(self, name: str, model: EmbeddingModel) -> Store:
@@ -38,18 +40,17 @@ class PostgresLibrary:
             ModelError: The store exists with another model.
         """
         model_id = await self._model_id(model)
-        async with self._database.transaction(self._tenant) as connection:
-            await connection.execute(
-                statement("library", "make_store"),
-                {
-                    "tenant": self._tenant,
-                    "public_id": f"vs_{secrets.token_hex(12)}",
-                    "name": name,
-                    "model": model_id,
-                    "language": "english",
-                },
-            )
-        store = await find_store(self._database, self._tenant, name)
+        async with self._database.transaction(self._asker) as connection:
+            made = {
+                **self._scope,
+                "public_id": f"vs_{secrets.token_hex(12)}",
+                "name": name,
+                "model": model_id,
+                "language": "english",
+            }
+            await connection.execute(statement("library", "lock_store_name"), made)
+            await connection.execute(statement("library", "make_store"), made)
+        store = await find_store(self._database, self._asker, name)
         if store.model.name != model.name:
             raise ModelError(
                 f"The store {name} has vectors of {store.model.name}",
@@ -60,11 +61,9 @@ class PostgresLibrary:
 
     async def known(self, store: Store) -> Mapping[str, Known]:
         """What the store holds, by source."""
-        async with self._database.transaction(self._tenant) as connection:
-            cursor = await connection.execute(
-                statement("library", "known"), {"tenant": self._tenant, "store": store.id}
-            )
-            return {row[0]: Known(row[1], row[2], row[3]) for row in await cursor.fetchall()}
+        async with self._database.transaction(self._asker) as connection:
+            cursor = await connection.execute(statement("library", "known"), {**self._scope, "store": store.id})
+            return {row[0]: Known(row[1], row[2], row[3], tuple(row[4])) for row in await cursor.fetchall()}
 
     async def put(self, store: Store, document: Document, chunks: AsyncIterator[Sequence[IndexedChunk]]) -> str:
         """Store a document, replacing its source's former version; returns the public file id.
@@ -74,32 +73,32 @@ class PostgresLibrary:
         model_id = await self._model_id(store.model)
         # Most documents have one batch: waiting for it outside keeps their transaction short.
         batch = await anext(chunks, None)
-        async with self._database.transaction(self._tenant) as connection:
+        async with self._database.transaction(self._asker) as connection:
             version = await self._new_version(connection, store, document)
             while batch is not None:
                 if batch:
-                    await _add_batch(connection, version.place(self._tenant, store.id), model_id, batch)
+                    await _add_batch(connection, version.place, model_id, batch)
                 batch = await anext(chunks, None)
-            await self._supersede(connection, version, model_id, store.id)
+            await _supersede(connection, version, model_id)
         return version.file_id
 
     async def remove(self, store: Store, sources: Iterable[str]) -> int:
         """Remove documents; returns how many there were."""
         keys = [_key(source) for source in sources]
         model_id = await self._model_id(store.model)
-        scope = {"tenant": self._tenant, "store": store.id}
-        async with self._database.transaction(self._tenant) as connection:
-            cursor = await connection.execute(statement("library", "lock_documents"), {**scope, "source_keys": keys})
+        place = {**self._scope, "store": store.id}
+        async with self._database.transaction(self._asker) as connection:
+            cursor = await connection.execute(statement("library", "lock_documents"), {**place, "source_keys": keys})
             rows = await cursor.fetchall()
             for document_id, version_id in rows:
-                place = {**scope, "document": document_id, "version": version_id}
-                await connection.execute(statement("library", "remove_version", model_id), place)
-                await connection.execute(statement("library", "remove_document"), place)
+                gone = {**place, "document": document_id, "version": version_id}
+                await connection.execute(statement("library", "remove_version", model_id), gone)
+                await connection.execute(statement("library", "remove_document"), gone)
         return len(rows)
 
     async def tidy(self, store: Store) -> None:
         """Merge what single documents have added; cheap when there is little to do."""
-        await compact(self._database, self._tenant, store)
+        await compact(self._database, self._asker, store)
 
     async def _model_id(self, model: EmbeddingModel) -> int:
         if model not in self._models:
@@ -108,17 +107,17 @@ class PostgresLibrary:
                     "SELECT model_named(%s, %s, %s, %s, %s)",
                     (model.name, model.dimension, model.max_tokens, model.query_prefix, model.passage_prefix),
                 )
-                row = await cursor.fetchone()
-            assert row is not None
-            self._models[model] = row[0]
+                (self._models[model],) = await _row(cursor)
         return self._models[model]
 
     async def _new_version(self, connection: AsyncConnection, store: Store, document: Document) -> _Version:
+        cursor = await connection.execute(statement("library", "audience"), {"readers": list(document.readers)})
+        (audience,) = await _row(cursor)
+        place = {**self._scope, "store": store.id, "audience": audience}
         cursor = await connection.execute(
             statement("library", "claim_document"),
             {
-                "tenant": self._tenant,
-                "store": store.id,
+                **place,
                 "public_id": f"file-{secrets.token_hex(12)}",
                 "source": document.source,
                 "source_key": _key(document.source),
@@ -126,47 +125,53 @@ class PostgresLibrary:
                 "attributes": Jsonb(dict(document.attributes)),
             },
         )
-        claimed = await cursor.fetchone()
-        assert claimed is not None
-        document_id, file_id, former = claimed
-        cursor = await connection.execute(
-            statement("library", "add_version"),
-            {
-                "tenant": self._tenant,
-                "document": document_id,
-                "content_hash": document.content_hash,
-                "pipeline": document.pipeline,
-                "size": document.size,
-                "media_type": document.reading.media_type,
-                "title": document.reading.title,
-                "warnings": list(document.reading.warnings),
-                "body": document.reading.text,
-            },
-        )
-        added = await cursor.fetchone()
-        assert added is not None
-        return _Version(document_id, file_id, id=added[0], former=former)
-
-    async def _supersede(self, connection: AsyncConnection, version: _Version, model_id: int, store_id: int) -> None:
-        place = version.place(self._tenant, store_id)
-        await connection.execute(statement("library", "set_current_version"), place)
-        if version.former is not None:
-            await connection.execute(
-                statement("library", "remove_version", model_id), {**place, "version": version.former}
-            )
+        document_id, public_id, former, file_id = await _row(cursor)
+        place = {**place, "document": document_id, "file": public_id}
+        file = {
+            "filename": document.filename,
+            "size": document.size,
+            "media_type": document.reading.media_type,
+            "content_hash": document.content_hash,
+        }
+        name = "add_source_file" if file_id is None else "change_source_file"
+        await connection.execute(statement("library", name), {**place, **file})
+        version_id = await add_version(connection, place, document)
+        return _Version({**place, "version": version_id}, public_id, former)
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
     """A version that is being written."""
 
-    document_id: int
+    place: Mapping[str, object]  # parameters that say whose, where and which
     file_id: str
-    id: int
     former: int | None  # the version that it replaces
 
-    def place(self, tenant: int, store: int) -> dict[str, object]:
-        return {"tenant": tenant, "store": store, "document": self.document_id, "version": self.id}
+
+async def add_version(connection: AsyncConnection, place: Mapping[str, object], document: Document) -> int:
+    """Add the document's text as its newest version; returns the version's id."""
+    cursor = await connection.execute(
+        statement("library", "add_version"),
+        {
+            **place,
+            "content_hash": document.content_hash,
+            "pipeline": document.pipeline,
+            "size": document.size,
+            "media_type": document.reading.media_type,
+            "title": document.reading.title,
+            "warnings": list(document.reading.warnings),
+            "body": document.reading.text,
+        },
+    )
+    version_id: int = (await _row(cursor))[0]
+    return version_id
+
+
+async def _supersede(connection: AsyncConnection, version: _Version, model_id: int) -> None:
+    await connection.execute(statement("library", "set_current_version"), version.place)
+    if version.former is not None:
+        former = {**version.place, "version": version.former}
+        await connection.execute(statement("library", "remove_version", model_id), former)
 
 
 async def _add_batch(
@@ -193,16 +198,21 @@ async def _add_batch(
     cursor = await connection.execute(
         statement("library", "add_segment"), {**place, "chunk_count": len(batch), "term_total": sum(counts)}
     )
-    segment = await cursor.fetchone()
-    assert segment is not None
+    (segment,) = await _row(cursor)
     terms, entries = postings.pack(ids, batch)
     await connection.execute(
-        statement("library", "add_postings"), {**place, "terms": terms, "entries": entries, "segment": segment[0]}
+        statement("library", "add_postings"), {**place, "terms": terms, "entries": entries, "segment": segment}
     )
     await connection.execute(
         statement("library", "add_vectors", model_id),
         {**place, "ids": ids, "vectors": [HalfVector(indexed.vector) for indexed in batch]},
     )
+
+
+async def _row(cursor: AsyncCursor) -> tuple[Any, ...]:
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
 
 
 def _key(source: str) -> bytes:

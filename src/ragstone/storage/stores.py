@@ -7,9 +7,9 @@ from datetime import datetime
 
 from psycopg.rows import dict_row
 
-from ragstone.domain import EmbeddingModel, Store
+from ragstone.domain import Asker, EmbeddingModel, Store
 from ragstone.errors import StoreNotFoundError
-from ragstone.storage.database import Database
+from ragstone.storage.database import Database, scope
 from ragstone.storage.statements import statement
 
 
@@ -25,15 +25,15 @@ class StoreSummary:
     chunks: int
 
 
-async def find_store(database: Database, tenant_id: int, name_or_id: str) -> Store:
+async def find_store(database: Database, asker: Asker, name_or_id: str) -> Store:
     """The store of that name or public id.
 
     Raises:
         StoreNotFoundError: There is none in this tenant.
     """
-    async with database.transaction(tenant_id) as connection:
+    async with database.transaction(asker) as connection:
         cursor = connection.cursor(row_factory=dict_row)
-        await cursor.execute(statement("library", "find_store"), {"tenant": tenant_id, "name": name_or_id})
+        await cursor.execute(statement("library", "find_store"), {**scope(asker), "name": name_or_id})
         row = await cursor.fetchone()
     if row is None:
         raise StoreNotFoundError(
@@ -57,9 +57,9 @@ async def find_store(database: Database, tenant_id: int, name_or_id: str) -> Sto
     )
 
 
-async def list_stores(database: Database, tenant_id: int) -> list[StoreSummary]:
+async def list_stores(database: Database, asker: Asker) -> list[StoreSummary]:
     """All stores of the tenant by name, with their size."""
-    async with database.transaction(tenant_id) as connection:
+    async with database.transaction(asker) as connection:
         cursor = connection.cursor(row_factory=dict_row)
-        await cursor.execute(statement("library", "list_stores"), {"tenant": tenant_id})
+        await cursor.execute(statement("library", "list_stores"), scope(asker))
         return [StoreSummary(**row) for row in await cursor.fetchall()]

@@ -14,15 +14,16 @@ FROM (
 
 -- name: postings
 SELECT term, entries FROM posting
-WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s) AND term = ANY(%(terms)s);
+WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND store_id = ANY(%(stores)s) AND term = ANY(%(terms)s);
 
 -- name: nearest
 -- Small collections are scanned: exact, for 1.6 ms more than the index at most (0002), and the index is shared by
--- all of a partition's tenants, so that a small store's search would walk past most of its entries. Only one of the two arms runs, by a one-time filter.
+-- all of a partition's tenants and readers, so that the search of a small store, or of the small part of a store that
+-- the asker may read, would walk past most of its entries. Only one of the two arms runs, by a one-time filter.
 (
   SELECT chunk_id, -(vector <#> %(vector)s) AS score
   FROM {embedding}
-  WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
+  WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
     AND (SELECT COALESCE(sum(chunk_count), 0) FROM segment
          WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)) <= %(scan_up_to)s
   ORDER BY (vector <#> %(vector)s) + 0
@@ -32,7 +33,7 @@ UNION ALL
 (
   SELECT chunk_id, -(vector <#> %(vector)s) AS score
   FROM {embedding}
-  WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
+  WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
     AND (SELECT COALESCE(sum(chunk_count), 0) FROM segment
          WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)) > %(scan_up_to)s
   ORDER BY vector <#> %(vector)s
@@ -43,7 +44,7 @@ UNION ALL
 -- The chunks whose documents pass a filter.
 SELECT c.id
 FROM document d
-JOIN chunk c ON c.tenant_id = %(tenant)s AND c.document_id = d.id
+JOIN chunk c ON c.shard = %(shard)s AND c.tenant_id = %(tenant)s AND c.document_id = d.id
 WHERE d.tenant_id = %(tenant)s AND d.store_id = ANY(%(stores)s) AND {condition}
 ORDER BY c.id;
 
@@ -51,14 +52,14 @@ ORDER BY c.id;
 -- Exact, among the chunks that passed a selective filter.
 SELECT chunk_id, -(vector <#> %(vector)s) AS score
 FROM {embedding}
-WHERE tenant_id = %(tenant)s AND chunk_id = ANY(%(ids)s)
+WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND chunk_id = ANY(%(ids)s)
 ORDER BY (vector <#> %(vector)s) + 0
 LIMIT %(limit)s;
 
 -- name: nearest_filtered
 SELECT chunk_id, -(vector <#> %(vector)s) AS score
 FROM {embedding}
-WHERE tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
+WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
   AND document_id = ANY(ARRAY(
     SELECT d.id FROM document d
     WHERE d.tenant_id = %(tenant)s AND d.store_id = ANY(%(stores)s) AND {condition}))
@@ -68,14 +69,14 @@ LIMIT %(limit)s;
 -- name: inner_products
 SELECT chunk_id, -(vector <#> %(vector)s) AS score
 FROM {embedding}
-WHERE tenant_id = %(tenant)s AND chunk_id = ANY(%(ids)s) AND store_id = ANY(%(stores)s);
+WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND chunk_id = ANY(%(ids)s) AND store_id = ANY(%(stores)s);
 
 -- name: passages
 SELECT c.id, d.public_id, d.filename, d.source, d.attributes::text, c.page, c.heading, NULLIF(c.turns, '[]')::text, c.body, c.start_offset,
        c.end_offset
 FROM chunk c
 JOIN document d ON d.tenant_id = %(tenant)s AND d.id = c.document_id
-WHERE c.tenant_id = %(tenant)s AND c.id = ANY(%(ids)s) AND c.store_id = ANY(%(stores)s);
+WHERE c.shard = %(shard)s AND c.tenant_id = %(tenant)s AND c.id = ANY(%(ids)s) AND c.store_id = ANY(%(stores)s);
 
 -- name: quote
 SELECT substr(v.body, %(start)s + 1, %(length)s)

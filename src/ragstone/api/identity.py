@@ -1,0 +1,132 @@
+"""Who asks: every request but the probes' shows a key or a token before anything else is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope as AsgiScope, Send
+
+from ragstone.access.askers import machine, person
+from ragstone.access.issuers import Issuers
+from ragstone.access.keys import PREFIX, digest
+from ragstone.api import faults
+from ragstone.bootstrap import House, Session
+from ragstone.domain import Asker, Scope
+from ragstone.errors import AuthenticationError, PermissionDeniedError, RagstoneError, RateLimitedError
+from ragstone.storage.keys import admit
+from ragstone.storage.people import groups_of
+from ragstone.storage.tenants import find_tenant
+
+OPEN = frozenset({"/livez", "/readyz", "/startupz"})  # asked by what keeps the service running
+ON_BEHALF_OF = "x-ragstone-on-behalf-of"
+
+_NO_CREDENTIALS = AuthenticationError(
+    "No key was shown", remedy="Send the header `Authorization: Bearer` with an API key or a token"
+)
+
+
+class Identify:
+    """Puts the asker into `request.state.asker`, or answers 401 itself: no route can forget to ask."""
+
+    def __init__(self, app: ASGIApp, *, house: House, issuers: Issuers | None = None) -> None:
+        """`issuers` checks tokens; without any only keys open."""
+        self._app = app
+        self._house = house
+        self._issuers = issuers
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass a request on whose asker is known."""
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            request = Request(scope)
+            try:
+                asker = await self._asker(request.headers)
+            except RagstoneError as error:
+                await faults.answer_for(error)(scope, receive, send)
+                return
+            request.state.asker = replace(asker, request=request.state.id)
+        await self._app(scope, receive, send)
+
+    async def _asker(self, headers: Headers) -> Asker:
+        kind, _, shown = headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not shown.strip():
+            raise _NO_CREDENTIALS
+        shown = shown.strip()
+        asker = await (self._of_key(shown) if shown.startswith(PREFIX) else self._of_token(shown))
+        named = headers.get(ON_BEHALF_OF)
+        return asker if named is None else await self._on_behalf_of(asker, named.strip())
+
+    async def _of_key(self, shown: str) -> Asker:
+        admission = await admit(self._house.database, digest(shown))
+        if admission is None:
+            raise AuthenticationError(
+                "This key opens nothing",
+                why="it is unknown, expired or revoked",
+                remedy="`ragstone keys create` makes another",
+            )
+        if admission.wait_seconds > 0:
+            raise RateLimitedError(
+                "This key has used up its requests for now",
+                remedy=f"Try again in {ceil(admission.wait_seconds)} s",
+                retry_after=ceil(admission.wait_seconds),
+            )
+        return admission.asker
+
+    async def _of_token(self, shown: str) -> Asker:
+        if self._issuers is None:
+            raise AuthenticationError("This key opens nothing", remedy="API keys begin with rs-")
+        claims = await self._issuers.verify(shown)
+        tenant = await find_tenant(self._house.database, claims.tenant)
+        if tenant is None:
+            raise AuthenticationError("The token names no tenant of this installation")
+        scopes = frozenset(map(Scope, claims.scopes))
+        return person(tenant, claims.user, claims.groups, scopes)
+
+    async def _on_behalf_of(self, asker: Asker, user: str) -> Asker:
+        if Scope.IMPERSONATE not in asker.scopes:
+            raise PermissionDeniedError(
+                "This key may not act for others", remedy="Use a key with the scope impersonate"
+            )
+        if not user:
+            raise PermissionDeniedError(f"The header {ON_BEHALF_OF} names nobody", remedy="Give the user's name")
+        # Only what the key may do for anybody: it does not hand its own rights over the tenant to a user.
+        scopes = asker.scopes & {Scope.READ, Scope.WRITE}
+        bare = machine(asker.tenant, scopes, key_id=asker.key_id, priority=asker.priority)
+        groups = await groups_of(self._house.session(bare).database, bare, user)
+        return person(asker.tenant, user, groups, scopes, key_id=asker.key_id, priority=asker.priority)
+
+
+# Declared for the description of the interface; the check itself is made above, before any route.
+_bearer = HTTPBearer(auto_error=False, description="An API key (rs-...) or a token of a configured OpenID issuer.")
+
+
+class May:
+    """What a route asks of its caller: a scope. Gives the route the caller's session."""
+
+    def __init__(self, scope: Scope) -> None:
+        """Ask for this scope."""
+        self.scope = scope
+
+    def __call__(self, request: Request, _: Annotated[object, Security(_bearer)] = None) -> Session:
+        """The caller's session.
+
+        Raises:
+            PermissionDeniedError: The key lacks the scope.
+        """
+        asker: Asker = request.state.asker
+        if self.scope not in asker.scopes:
+            raise PermissionDeniedError(
+                f"This key lacks the scope {self.scope}", remedy=f"Use one with the scope {self.scope}"
+            )
+        house: House = request.app.state.house
+        return house.session(asker)
+
+
+Reading = Annotated[Session, Depends(May(Scope.READ))]
+Writing = Annotated[Session, Depends(May(Scope.WRITE))]
+Administering = Annotated[Session, Depends(May(Scope.ADMIN))]
+Operating = Annotated[Session, Depends(May(Scope.OPERATOR))]
