@@ -81,6 +81,7 @@ class PostgresSnapshot:
         self._asker = asker
         self._scope = {**scope(asker), "stores": list(store_ids)}
         self._begun = False
+        self._size: int | None = None  # chunks that can be seen, once they are counted
         self._passing: dict[Filter, list[int]] = {}  # ids of the chunks that pass a filter
 
     async def lexical(self, terms: Sequence[str], condition: Filter | None) -> Lexical:
@@ -92,6 +93,7 @@ class PostgresSnapshot:
         counts = await collection.fetchone()
         assert counts is not None
         chunk_count, total_length, dead = counts
+        self._size = chunk_count
         rankable = None if condition is None else np.array(await self._rankable(condition), np.int64)
         return Lexical(postings.unpack(await found.fetchall(), dead), chunk_count, total_length, rankable)
 
@@ -110,7 +112,10 @@ class PostgresSnapshot:
             await self._begin()
             nearest = await self._run(name, values, where)
             rest = await self._run("inner_products", {"vector": values["vector"], "ids": list(others)})
-        return dict([*await nearest.fetchall(), *await rest.fetchall()])
+        found = await nearest.fetchall()
+        if len(found) < limit and name != "nearest_of":
+            found = await self._fill(found, limit, values)
+        return dict([*found, *await rest.fetchall()])
 
     async def passages(self, chunk_ids: Sequence[int]) -> Mapping[int, Passage]:
         """Bodies by chunk id; chunks that do not exist are absent."""
@@ -122,6 +127,16 @@ class PostgresSnapshot:
         """End the transaction."""
         if self._begun and not self._connection.closed:
             await self._connection.execute("ROLLBACK")
+
+    async def _fill(self, found: list[Any], limit: int, values: Mapping[str, object]) -> list[Any]:
+        """All of the nearest, when the approximate index gave up before it had seen enough that may be seen."""
+        if "ids" in values:
+            cursor = await self._run("nearest_of", values)
+        elif self._size is None or len(found) < min(limit, self._size):
+            cursor = await self._run("nearest_scanned", values)
+        else:
+            return found
+        return await cursor.fetchall()
 
     async def _begin(self) -> None:
         if not self._begun:

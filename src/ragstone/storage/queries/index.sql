@@ -40,6 +40,13 @@ UNION ALL
   LIMIT %(limit)s
 );
 
+-- name: nearest_scanned
+SELECT chunk_id, -(vector <#> %(vector)s) AS score
+FROM {embedding}
+WHERE shard = %(shard)s AND tenant_id = %(tenant)s AND store_id = ANY(%(stores)s)
+ORDER BY (vector <#> %(vector)s) + 0
+LIMIT %(limit)s;
+
 -- name: rankable
 -- The chunks whose documents pass a filter.
 SELECT c.id
