@@ -22,7 +22,8 @@ from ragstone.storage.keys import admit
 from ragstone.storage.people import groups_of
 from ragstone.storage.tenants import find_tenant
 
-OPEN = frozenset({"/livez", "/readyz", "/startupz"})  # asked by what keeps the service running
+# Asked by what keeps the service running, and by tools that want to know what can be asked at all.
+OPEN = frozenset({"/livez", "/readyz", "/startupz", "/openapi.json"})
 ON_BEHALF_OF = "x-ragstone-on-behalf-of"
 
 _NO_CREDENTIALS = AuthenticationError(

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types import TypeInfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -27,6 +28,9 @@ SET hnsw.iterative_scan = relaxed_order;
 SET hnsw.max_scan_tuples = 40000;
 SET idle_in_transaction_session_timeout = '15min';
 """
+
+# A server that vanished without a word, as a machine does that loses its network, must be noticed within seconds.
+_KEEPALIVE = {"keepalives_idle": "5", "keepalives_interval": "3", "keepalives_count": "3", "tcp_user_timeout": "14000"}
 
 
 class Database:
@@ -72,7 +76,8 @@ class Database:
 
     async def _conninfo(self) -> str:
         # It may have to start the server again; other requests are answered meanwhile.
-        return await asyncio.to_thread(self._dsn)
+        dsn = await asyncio.to_thread(self._dsn)
+        return make_conninfo(**{**_KEEPALIVE, **conninfo_to_dict(dsn)})
 
     async def _configure(self, connection: AsyncConnection) -> None:
         try:
@@ -97,7 +102,12 @@ class Database:
         """A connection outside any transaction and tenant; its errors come out as Ragstone's own."""
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                try:
+                    yield connection
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    # The server has become a standby: the pool must look for the new primary.
+                    await connection.close()
+                    raise
         except psycopg.errors.DiskFull as error:
             raise DiskFullError(
                 "The database has no space left",
@@ -113,6 +123,10 @@ class Database:
                 "The connection to the database broke",
                 why=" ".join(str(error).split()),
                 remedy="Try again; `ragstone doctor` looks closer",
+            ) from None
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise DatabaseUnavailableError(
+                "The database has become a standby", why=str(error).splitlines()[0], remedy="Try again in a moment"
             ) from None
         except psycopg.errors.InsufficientPrivilege as error:
             raise DatabaseError("The database refused", why=str(error).splitlines()[0]) from None
