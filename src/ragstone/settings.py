@@ -7,18 +7,22 @@ its default. An unknown name fails at start: a misspelt setting that is ignored 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ragstone.domain import Scope
 from ragstone.errors import SettingsError
 
 PREFIX = "RAGSTONE_"
+_WITH_PARTS = frozenset({"databases", "oidc"})
 
 
 def _default_home() -> Path:
@@ -28,6 +32,29 @@ def _default_home() -> Path:
         return Path("/var/lib/ragstone")
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "ragstone"
+
+
+TokenScope = Literal[Scope.READ, Scope.WRITE, Scope.ADMIN]
+
+
+class OidcIssuer(BaseModel):
+    """An OpenID Connect issuer whose tokens are accepted: an [[oidc]] block of the settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(description="As the claim `iss` has it, letter for letter; https, or http on loopback.")
+    audience: str = Field(min_length=1, description="What the claim `aud` has to name.")
+    tenant: str | None = Field(default=None, description="Tenant of every token of this issuer.")
+    tenant_claim: str | None = Field(default=None, description="Instead of tenant: the claim that names it.")
+    tenants: frozenset[str] = Field(default=frozenset(), description="Tenants that the claim may name; none: any.")
+    user_claim: str = Field(default="sub", description="The claim that names the user.")
+    groups_claim: str = Field(default="groups", description="The claim with the user's groups.")
+    scope_claim: str = Field(default="scope", description="The claim whose values `scopes` translates.")
+    scopes: dict[str, TokenScope] = Field(default_factory=dict, description="What a value of that claim gives.")
+    default_scopes: frozenset[TokenScope] = Field(
+        default=frozenset({Scope.READ}), description="What every token may do, whatever its claims."
+    )
+    ca_file: Path | None = Field(default=None, description="PEM file of the issuer's authorities; none: the system's.")
 
 
 class Settings(BaseModel):
@@ -45,6 +72,10 @@ class Settings(BaseModel):
         description="Owner's connection for migrations; without it database_url migrates as well.",
     )
     database_pool: int = Field(default=10, ge=1, le=1000, description="Connections that one process opens at most.")
+    databases: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further databases, by name, for tenants that have their own; in the environment a JSON object.",
+    )
     postgres_bindir: Path | None = Field(
         default=None, description="Folder of own PostgreSQL programs for the embedded server."
     )
@@ -65,6 +96,11 @@ class Settings(BaseModel):
     ingest_ocr: bool = Field(default=False, description="Recognise text in scanned pages; needs ragstone[ocr].")
     chunk_tokens: int = Field(default=200, ge=32, le=256, description="Size of a chunk in tokens of the embedder.")
     search_top_k: int = Field(default=10, ge=1, le=50, description="Hits of a search.")
+    oidc: tuple[OidcIssuer, ...] = Field(
+        default=(),
+        description="OpenID Connect issuers whose tokens are accepted, an [[oidc]] block each; in the environment a "
+        "JSON array.",
+    )
     host: str = Field(default="127.0.0.1", description="Address on which `ragstone serve` listens.")
     port: int = Field(
         default=8421, ge=0, le=65535, description="Port on which `ragstone serve` listens; 0 takes a free one."
@@ -106,7 +142,7 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     written = _read_file(file, required=named is not None)
     _refuse_unknown(variables, lambda name: PREFIX + name.upper(), "the environment")
     _refuse_unknown(written, str, str(file))
-    values: dict[str, object] = {**written, **variables}
+    values: dict[str, object] = {**written, **{name: _parsed(name, text) for name, text in variables.items()}}
     if "home" in values:
         values["home"] = Path(str(values["home"])).expanduser().absolute()
     try:
@@ -131,6 +167,18 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     return Loaded(settings, origins)
 
 
+def _parsed(name: str, text: str) -> object:
+    """The text of a variable, or what it says in JSON where a setting has parts."""
+    if name not in _WITH_PARTS:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"The setting {PREFIX}{name.upper()} is no JSON", why=str(error), remedy="Or write it into the settings file"
+        ) from None
+
+
 def _read_file(file: Path, *, required: bool) -> dict[str, object]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -144,7 +192,7 @@ def _read_file(file: Path, *, required: bool) -> dict[str, object]:
         raise SettingsError(f"The settings file {file} cannot be read", why=str(error)) from None
     flat: dict[str, object] = {}
     for key, value in content.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key not in _WITH_PARTS:
             flat.update({f"{key}_{inner}": v for inner, v in value.items()})
         else:
             flat[key] = value

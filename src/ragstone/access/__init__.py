@@ -1,1 +1,1 @@
-"""Who asks: bearer tokens of OpenID Connect issuers, checked and translated into the house's terms."""
+"""Who asks: API keys, and bearer tokens of OpenID Connect issuers, translated into the house's terms."""

@@ -46,7 +46,7 @@ class IssuerConfig:
 def is_trusted_address(url: str, *, referrer: str | None = None) -> bool:
     """Whether keys may be fetched from there: https, or plain http that does not leave this machine.
 
-    An address that `referrer` gave may be plain http only when the referrer itself is on this machine.
+    An address that `referrer` gave may be plain http only when the referrer is as well: nobody weakens https.
     """
     try:
         parts = urlsplit(url)
@@ -55,7 +55,7 @@ def is_trusted_address(url: str, *, referrer: str | None = None) -> bool:
         return False
     if not host or parts.username is not None or parts.fragment:
         return False
-    may_be_plain = _is_loopback(host) and (referrer is None or _is_loopback(urlsplit(referrer).hostname or ""))
+    may_be_plain = _is_loopback(host) and (referrer is None or urlsplit(referrer).scheme == "http")
     return parts.scheme == "https" or (parts.scheme == "http" and may_be_plain)
 
 

@@ -58,7 +58,7 @@ def _read_key(entry: Mapping[str, object]) -> Key | None:
     key_id = entry.get("kid")
     try:
         parsed = jwt.PyJWK(dict(entry), algorithms[0])
-    except (jwt.PyJWTError, UnsupportedAlgorithm):
+    except (jwt.PyJWTError, UnsupportedAlgorithm):  # OpenSSL in FIPS mode may lack a curve
         return None
     if parsed.Algorithm.check_key_length(parsed.key) is not None:
         return None

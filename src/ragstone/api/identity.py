@@ -12,7 +12,6 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope as AsgiScope, Send
 
 from ragstone.access.askers import machine, person
-from ragstone.access.issuers import Issuers
 from ragstone.access.keys import PREFIX, digest
 from ragstone.api import faults
 from ragstone.bootstrap import House, Session
@@ -34,11 +33,10 @@ _NO_CREDENTIALS = AuthenticationError(
 class Identify:
     """Puts the asker into `request.state.asker`, or answers 401 itself: no route can forget to ask."""
 
-    def __init__(self, app: ASGIApp, *, house: House, issuers: Issuers | None = None) -> None:
-        """`issuers` checks tokens; without any only keys open."""
+    def __init__(self, app: ASGIApp, *, house: House) -> None:
+        """Look keys up in the house's database and check tokens with its issuers."""
         self._app = app
         self._house = house
-        self._issuers = issuers
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Pass a request on whose asker is known."""
@@ -78,14 +76,13 @@ class Identify:
         return admission.asker
 
     async def _of_token(self, shown: str) -> Asker:
-        if self._issuers is None:
+        if self._house.issuers is None:
             raise AuthenticationError("This key opens nothing", remedy="API keys begin with rs-")
-        claims = await self._issuers.verify(shown)
+        claims = await self._house.issuers.verify(shown)
         tenant = await find_tenant(self._house.database, claims.tenant)
         if tenant is None:
             raise AuthenticationError("The token names no tenant of this installation")
-        scopes = frozenset(map(Scope, claims.scopes))
-        return person(tenant, claims.user, claims.groups, scopes)
+        return person(tenant, claims.user, claims.groups, claims.scopes)
 
     async def _on_behalf_of(self, asker: Asker, user: str) -> Asker:
         if Scope.IMPERSONATE not in asker.scopes:
