@@ -22,31 +22,38 @@ _CONTEXT_SHARE = 4  # the path takes at most this part of the size, and a table'
 _FILLED = {Break.SECTION: 0.0, Break.BLOCK: 0.5, Break.ATOM: 0.25, Break.INSIDE: 0.0}  # of the size, to end there
 
 
-def split(reading: Reading, tokenizer: Tokenizer, size: int = DEFAULT_SIZE) -> Iterator[Chunk]:
-    """The chunks of a document, in order, without overlap, together all of its blocks but for blanks.
+def split(reading: Reading, tokenizer: Tokenizer, size: int = DEFAULT_SIZE, overlap: int = 0) -> Iterator[Chunk]:
+    """The chunks of a document, in order, together all of its blocks but for blanks.
 
     `size` is the most tokens of a chunk with its context, as the tokenizer counts and without special tokens.
 
+    `overlap` is the most tokens with which a chunk repeats the end of the former one, in whole sentences, rows or
+    lines, beside something new. Less is repeated, or nothing, where the new part needs the room, and nothing of a
+    section that the new part would not share a chunk with.
+
     Raises:
-        ValueError: The size is below `SMALLEST_SIZE`.
+        ValueError: The size is below `SMALLEST_SIZE`, or the overlap negative or above half of the size.
     """
     if size < SMALLEST_SIZE:
         raise ValueError(f"a chunk needs at least {SMALLEST_SIZE} tokens, not {size}")
+    if not 0 <= overlap <= size // 2:
+        raise ValueError(f"chunks of {size} tokens can overlap by 0 to {size // 2}, not {overlap}")
     share = size // _CONTEXT_SHARE
     context = Context(reading.title, tokenizer, share)
     ahead: list[Atom] = []
+    repeated = 0  # atoms at the beginning of `ahead` that the former chunk ends with
     source = atoms(reading, tokenizer, limit=size - 2 * share)
     ordinal = 0
     while True:
-        _refill(ahead, source, 2 * size)
-        if not ahead:
+        _refill(ahead, source, 2 * size + overlap)
+        if len(ahead) == repeated:
             return
-        first = ahead[0]
-        header = first.block.header if first.start > first.block.start else ""
-        opening = reading.text[first.start : ahead[min(1, len(ahead) - 1)].end]
-        described, spent = context.of(first.block.heading, header, opening)
-        count = _ending(ahead, size - spent)
-        last = ahead[count - 1]
+        described, count = _cut(reading.text, ahead, repeated, size, context)
+        while not count:
+            del ahead[0]
+            repeated -= 1
+            described, count = _cut(reading.text, ahead, repeated, size, context)
+        first, last = ahead[0], ahead[count - 1]
         yield Chunk(
             ordinal=ordinal,
             start=first.start,
@@ -58,7 +65,26 @@ def split(reading: Reading, tokenizer: Tokenizer, size: int = DEFAULT_SIZE) -> I
             context=described,
         )
         ordinal += 1
-        del ahead[:count]
+        repeated = _repeatable(ahead, count, overlap)
+        del ahead[: count - repeated]
+
+
+def _cut(text: str, ahead: Sequence[Atom], repeated: int, size: int, context: Context) -> tuple[str, int]:
+    """The context of the chunk that begins here, and how many atoms it takes.
+
+    None where the first `repeated` of them leave no room for what is new, or make it end where no chunk should.
+    """
+    first = ahead[0]
+    header = first.block.header if first.start > first.block.start else ""
+    opening = text[first.start : ahead[min(1, len(ahead) - 1)].end]
+    described, spent = context.of(first.block.heading, header, opening)
+    count = _ending(ahead, size - spent, repeated + 1)
+    if repeated:
+        fits = _cost(ahead[:count])[-1] <= size - spent
+        badly = count < len(ahead) and ahead[count].before is Break.NEVER
+        if badly or not fits:
+            return described, 0
+    return described, count
 
 
 def _turns(run: Sequence[Atom]) -> Iterator[Turn]:
@@ -84,10 +110,10 @@ def _cost(run: Sequence[Atom]) -> list[int]:
     return [max(tokens, (atom.end - run[0].start) // WIDEST_TOKEN) for tokens, atom in zip(sums, run, strict=True)]
 
 
-def _ending(ahead: Sequence[Atom], budget: int) -> int:
-    """How many atoms the chunk takes: at least one."""
+def _ending(ahead: Sequence[Atom], budget: int, least: int) -> int:
+    """How many atoms the chunk takes: at least so many, and at least one."""
     cost = _cost(ahead)
-    most = 1
+    most = least
     while most < len(ahead) and cost[most] <= budget:
         if ahead[most].before is Break.SECTION and not _may_share(ahead[0], ahead[most]):
             return most
@@ -95,12 +121,27 @@ def _ending(ahead: Sequence[Atom], budget: int) -> int:
     if most == len(ahead):
         return most
     for strength in (Break.SECTION, Break.BLOCK, Break.ATOM, Break.INSIDE):
-        for count in range(most, 0, -1):
+        for count in range(most, least - 1, -1):
             if ahead[count].before >= strength and (
                 cost[count - 1] >= _FILLED[strength] * budget or _would_break(ahead, count, most, budget)
             ):
                 return count
     return most
+
+
+def _repeatable(run: Sequence[Atom], count: int, overlap: int) -> int:
+    """With how many of its last atoms, but never all, a chunk's end may begin the next chunk."""
+    tokens = 0
+    sections = [atom for atom in run[count : count + 1] if atom.before is Break.SECTION]
+    for number in range(1, count):
+        atom = run[count - number]
+        tokens += atom.tokens + (run[count - number + 1].lead if number > 1 else 0)
+        length = (run[count - 1].end - atom.start) // WIDEST_TOKEN
+        if max(tokens, length) > overlap or not all(_may_share(atom, section) for section in sections):
+            return number - 1
+        if atom.before is Break.SECTION:
+            sections.append(atom)
+    return max(count - 1, 0)
 
 
 def _may_share(first: Atom, other: Atom) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstone.domain import Block, BlockKind, Chunk, Reading
-from ragstone.ingest.split import SMALLEST_SIZE, split
+from ragstone.ingest.atoms import WIDEST_TOKEN
+from ragstone.ingest.split import SMALLEST_SIZE, SPLITTER_VERSION, split
 
 
 class Words:
@@ -48,8 +50,8 @@ def document(*parts: tuple[BlockKind, str] | tuple[BlockKind, str, int], title: 
     return Reading(text, tuple(blocks), "text/plain", title)
 
 
-def chunks(reading: Reading, size: int = 20) -> list[Chunk]:
-    return list(split(reading, Words(), size))
+def chunks(reading: Reading, size: int = 20, overlap: int = 0) -> list[Chunk]:
+    return list(split(reading, Words(), size, overlap))
 
 
 def words(count: int, word: str = "w") -> str:
@@ -204,6 +206,104 @@ def test_a_size_without_room_is_refused() -> None:
         list(split(document((P, "x")), Words(), SMALLEST_SIZE - 1))
 
 
+def sentences(count: int, length: int = 4) -> str:
+    return " ".join(" ".join([f"S{number}"] * (length - 1) + ["end."]) for number in range(count))
+
+
+def numbers(chunk: Chunk) -> list[int]:
+    """Which of the `sentences` a chunk holds, each once."""
+    return sorted({int(word[1:]) for word in chunk.text.split() if word[1:].isdigit()})
+
+
+def test_a_chunk_begins_with_the_whole_sentences_at_the_former_ones_end_that_fit_the_overlap() -> None:
+    found = chunks(document((P, sentences(13))), overlap=10)
+    assert [numbers(chunk) for chunk in found] == [
+        [0, 1, 2, 3, 4],
+        [3, 4, 5, 6, 7],
+        [6, 7, 8, 9, 10],
+        [9, 10, 11, 12],
+    ]
+    assert [chunk.ordinal for chunk in found] == [0, 1, 2, 3]
+
+
+def test_an_overlap_in_which_no_sentence_fits_repeats_nothing() -> None:
+    reading = document((P, sentences(13)))
+    assert chunks(reading, overlap=3) == chunks(reading)
+
+
+def test_an_overlap_goes_on_from_paragraph_to_paragraph_and_from_page_to_page() -> None:
+    found = chunks(document(*((P, sentences(2, 5), page) for page in range(1, 7))), overlap=5)
+    assert [chunk.page for chunk in found] == [1, 2, 3, 4, 5]
+    assert [chunk.turns[-1].page for chunk in found] == [2, 3, 4, 5, 6]
+    assert all(other.text.split("\n")[0] == "S1 S1 S1 S1 end." for _, other in pairwise(found))
+
+
+def test_rows_are_repeated_under_their_header_as_context() -> None:
+    rows = [f"| row {number} |" for number in range(12)]
+    found = chunks(document((T, "\n".join(["| name |", *rows]))), 32, 8)
+    assert all(chunk.context == "| name |" for chunk in found[1:])
+    for one, other in pairwise(found):
+        assert one.text.split("\n")[-2:] == other.text.split("\n")[:2]
+
+
+def test_sections_that_do_not_share_a_chunk_do_not_overlap() -> None:
+    reading = document((H, "# A"), (P, sentences(8)), (H, "# B"), (P, sentences(8)))
+    found = chunks(reading, overlap=8)
+    assert [chunk.heading for chunk in found] == [("A",)] * 3 + [("B",)] * 3
+    assert [one.end > other.start for one, other in pairwise(found)] == [True, True, False, True, True]
+
+
+def test_sections_under_the_same_heading_may_overlap_and_the_chunk_knows_where_it_turns() -> None:
+    reading = document((H, "# A"), (H, "## B"), (P, sentences(4)), (H, "## C"), (P, sentences(4)))
+    found = chunks(reading, 22, overlap=10)
+    assert [chunk.text.split("\n")[0] for chunk in found] == ["# A", "S2 S2 S2 end. S3 S3 S3 end.", "## C"]
+    assert found[1].heading == ("A", "B")
+    assert [turn.heading for turn in found[1].turns] == [("A", "C")]
+
+
+def test_less_is_repeated_where_what_is_new_needs_the_room() -> None:
+    title = "One two three four five"
+    short = chunks(document((P, f"{sentences(3, 5)} {words(10, 'Long')}"), title=title), overlap=10)
+    assert [chunk.text.split()[0] for chunk in short] == ["S0", "S2"]
+    long = chunks(document((P, f"{sentences(2, 9)} {words(10, 'Long')}"), title=title), overlap=10)
+    assert [chunk.text.split()[0] for chunk in long] == ["S0", "S1", "Long"]
+
+
+def test_a_short_chunk_is_not_repeated_whole() -> None:
+    reading = document((H, "# A"), (H, "## B"), (P, words(3)), (H, "## C"), (P, words(18)))
+    for one, other in pairwise(chunks(reading, 22, overlap=11)):
+        assert one.start < other.start
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(20, 11), (21, 11), (20, -1)])
+def test_an_overlap_above_half_of_the_size_is_refused(size: int, overlap: int) -> None:
+    with pytest.raises(ValueError, match=f"0 to 10, not {overlap}"):
+        list(split(document((P, "x")), Words(), size, overlap))
+
+
+def test_without_overlap_the_chunks_are_those_of_this_version_of_the_splitter() -> None:
+    # Another output needs another version: only then are the files of a store read again.
+    table = "\n".join(["| name | price |", "| - | - |", *(f"| row {number} | {number} |" for number in range(40))])
+    listing = "\n".join(f"    line number {number}" for number in range(40))
+    reading = document(
+        *((P, f"{words(number % 23 + 1)} {words(number % 7 + 1)}", number) for number in range(40)),
+        *((H, f"{'#' * (number % 3 + 1)} Title {number}") for number in range(4)),
+        (P, "x" * 500),
+        (T, table),
+        (H, "## Listing"),
+        (C, listing),
+        *(part for number in range(9) for part in ((H, f"### Part {number}"), (L, f"- {words(number * 3 + 1)}"))),
+        title="Some Title",
+    )
+    found = [
+        (chunk.start, chunk.end, chunk.context, chunk.heading, chunk.turns)
+        for tokenizer in (Words(), Characters())
+        for size in (16, 20, 60, 200)
+        for chunk in split(reading, tokenizer, size)
+    ]
+    assert {SPLITTER_VERSION: hashlib.sha256(repr(found).encode()).hexdigest()[:16]} == {"1": "e4eafc5321c377cf"}
+
+
 def test_chunks_come_one_by_one_and_the_tokenizer_sees_little_at_once() -> None:
     reading = document(*((P, f"{words(30)} {words(20)}") for _ in range(3_000)))
     tokenizer = Words()
@@ -214,12 +314,13 @@ def test_chunks_come_one_by_one_and_the_tokenizer_sees_little_at_once() -> None:
     assert first_call <= tokenizer.largest_call < len(reading.text) / 4
 
 
+@pytest.mark.parametrize("overlap", [0, 100])
 @pytest.mark.parametrize("unit", ["word ", "A short sentence. ", "x", ".\n", "| a | b |\n", "東"], ids=repr)
 @pytest.mark.parametrize("kind", [P, T, C])
-def test_one_huge_block_is_split_in_linear_time(kind: BlockKind, unit: str) -> None:
+def test_one_huge_block_is_split_in_linear_time(kind: BlockKind, unit: str, overlap: int) -> None:
     reading = document((kind, unit * (200_000 // len(unit))))
     start = time.process_time()
-    assert sum(1 for _ in split(reading, Words(), 200)) >= 80
+    assert sum(1 for _ in split(reading, Words(), 200, overlap)) >= 80
     assert time.process_time() - start < 20  # takes a second; a square of the length would be minutes
 
 
@@ -270,3 +371,53 @@ def test_no_chunk_exceeds_the_size_with_its_context(reading: Reading, size: int)
         for chunk in split(reading, tokenizer, size):
             assert chunk.text.strip()
             assert tokenizer.count([chunk.searchable])[0] <= size + 2  # the marks between the parts of a path
+
+
+sizes_and_overlaps = st.integers(SMALLEST_SIZE, 60).flatmap(
+    lambda size: st.tuples(st.just(size), st.integers(0, size // 2))
+)
+
+
+@given(readings, sizes_and_overlaps)
+def test_overlapping_chunks_are_verbatim_and_each_adds_something(reading: Reading, sizes: tuple[int, int]) -> None:
+    found = chunks(reading, *sizes)
+    assert [chunk.ordinal for chunk in found] == list(range(len(found)))
+    assert all(chunk.text == reading.text[chunk.start : chunk.end] for chunk in found)
+    for one, other in pairwise(found):
+        assert one.start < other.start
+        assert one.end < other.end
+        assert reading.text[max(one.end, other.start) : other.end].strip()
+
+
+@given(readings, sizes_and_overlaps)
+def test_overlapping_chunks_hold_every_character_of_every_block(reading: Reading, sizes: tuple[int, int]) -> None:
+    found, reached, together = chunks(reading, *sizes), 0, ""
+    for chunk in found:
+        together += reading.text[max(reached, chunk.start) : chunk.end]
+        reached = chunk.end
+    blocks = "".join(reading.text[block.start : block.end] for block in reading.blocks)
+    assert "".join(together.split()) == "".join(blocks.split())
+
+
+@given(readings, sizes_and_overlaps)
+def test_no_overlapping_chunk_exceeds_the_size_and_no_overlap_exceeds_its_limit(
+    reading: Reading, sizes: tuple[int, int]
+) -> None:
+    size, overlap = sizes
+    for tokenizer in (Words(), Characters()):
+        found = list(split(reading, tokenizer, size, overlap))
+        assert all(tokenizer.count([chunk.searchable])[0] <= size + 2 for chunk in found)
+        for one, other in pairwise(found):
+            repeated = reading.text[other.start : one.end]
+            assert tokenizer.count([repeated])[0] <= overlap
+            assert len(repeated) // WIDEST_TOKEN <= overlap
+
+
+@given(readings, st.integers(SMALLEST_SIZE, 60))
+def test_an_overlapping_chunk_knows_the_heading_of_each_of_its_blocks(reading: Reading, size: int) -> None:
+    for chunk in chunks(reading, size, size // 2):
+        for block in reading.blocks:
+            place = max(block.start, chunk.start)
+            if place < min(block.end, chunk.end) and reading.text[place : min(block.end, chunk.end)].strip():
+                passed = [turn for turn in chunk.turns if turn.start <= min(block.end, chunk.end) - 1]
+                assert (passed[-1].heading if passed else chunk.heading) == block.heading
