@@ -25,7 +25,9 @@ from ragstone.storage import index
 LIMIT = 50  # as a search asks for
 
 
-async def nearest(session: Session, store: Store, vectors: list[Vector], scan_up_to: int) -> tuple[list[set[int]], float]:
+async def nearest(
+    session: Session, store: Store, vectors: list[Vector], scan_up_to: int
+) -> tuple[list[set[int]], float]:
     """The ids for each question, and the median of milliseconds."""
     found, taken = [], []
     index.SCAN_UP_TO = scan_up_to

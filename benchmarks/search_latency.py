@@ -35,7 +35,7 @@ from ragstone.retrieve.search import search
 from ragstone.settings import Settings
 from ragstone.text import analyzer
 
-CLIENTS = (1, 8)
+CLIENTS = (1, 8, 32)
 
 
 def figures(milliseconds: list[float], seconds: float) -> dict[str, float]:

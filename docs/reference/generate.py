@@ -15,6 +15,7 @@ from pathlib import Path
 
 import edges
 import inside
+import interface
 
 DOCS = Path(__file__).resolve().parents[1]
 
@@ -22,7 +23,13 @@ DOCS = Path(__file__).resolve().parents[1]
 PARTS: dict[str, Sequence[tuple[str, Callable[[], str]]]] = {
     "reference/command-line.md": (("commands", edges.commands),),
     "reference/settings.md": (("settings", inside.settings),),
-    "reference/http.md": (("routes", edges.routes), ("requests", edges.requests)),
+    "reference/http.md": (
+        ("routes", interface.routes),
+        ("headers", interface.headers),
+        ("statuses", interface.statuses),
+        ("operations", interface.operations),
+        ("schemas", interface.schemas),
+    ),
     "reference/exit-codes-and-errors.md": (("errors", edges.error_classes),),
     "explanation/search.md": (("search constants", inside.search_constants),),
     "explanation/answers.md": (("answer constants", inside.answer_constants),),

@@ -9,27 +9,41 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ragstone.domain import Asker, Attributes, Scope, Tenant
+from ragstone.domain import Asker, Attributes, Chunking, Scope, Tenant
+from ragstone.errors import SettingsError
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
+    from ragstone.access.issuers import Issuers
     from ragstone.flows.ingest import Ingestion
+    from ragstone.flows.work import Ingesting
+    from ragstone.ingest.read import Limits
+    from ragstone.ingest.sandbox import Sandbox
     from ragstone.models.minilm.embedder import MiniLM
     from ragstone.models.minilm.wordpieces import WordPieces
+    from ragstone.ports import Objects
+    from ragstone.storage.answers import PostgresAnswers
+    from ragstone.storage.batches import PostgresBatches
     from ragstone.storage.database import Database
+    from ragstone.storage.databases import Databases
+    from ragstone.storage.deletion import Remover
+    from ragstone.storage.documents import PostgresDocuments
     from ragstone.storage.embedded import EmbeddedServer
+    from ragstone.storage.files import PostgresFiles
     from ragstone.storage.index import PostgresIndex
     from ragstone.storage.library import PostgresLibrary
+    from ragstone.storage.store_catalog import PostgresStores
 
 READER_COMMAND = (sys.executable, "-m", "ragstone.worker.reader")
 DATABASE = "ragstone"  # its name on the embedded server
 TENANT = "default"  # for whom commands act when none is named
+COMMAND_LINE = "command line"  # their name in the audit log
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,15 @@ class Session:
 
     database: Database
     asker: Asker
+    bucket: Objects | None = None  # for uploaded files; None: they lie in the database
+
+    @cached_property
+    def places(self) -> Mapping[str, Objects]:
+        """Where the bytes of uploaded files lie, by the names that their rows have for it."""
+        from ragstone.storage.objects.parts import PartsObjects
+
+        parts = PartsObjects(self.database, self.asker)
+        return {"database": parts} if self.bucket is None else {"database": parts, "bucket": self.bucket}
 
     @cached_property
     def library(self) -> PostgresLibrary:
@@ -53,6 +76,41 @@ class Session:
 
         return PostgresIndex(self.database, self.asker)
 
+    @cached_property
+    def answers(self) -> PostgresAnswers:
+        """Answers that are kept."""
+        from ragstone.storage.answers import PostgresAnswers
+
+        return PostgresAnswers(self.database, self.asker)
+
+    @cached_property
+    def files(self) -> PostgresFiles:
+        """Uploaded files."""
+        from ragstone.storage.files import PostgresFiles
+
+        return PostgresFiles(self.database, self.asker, self.places)
+
+    @cached_property
+    def stores(self) -> PostgresStores:
+        """Stores as they are made, listed and deleted."""
+        from ragstone.storage.store_catalog import PostgresStores
+
+        return PostgresStores(self.database, self.asker)
+
+    @cached_property
+    def documents(self) -> PostgresDocuments:
+        """Files in stores."""
+        from ragstone.storage.documents import PostgresDocuments
+
+        return PostgresDocuments(self.database, self.asker)
+
+    @cached_property
+    def batches(self) -> PostgresBatches:
+        """Files that are attached to a store together."""
+        from ragstone.storage.batches import PostgresBatches
+
+        return PostgresBatches(self.database, self.asker)
+
 
 @dataclass(frozen=True)
 class House:
@@ -60,15 +118,38 @@ class House:
 
     settings: Settings
     database: Database
+    issuers: Issuers | None = None  # of tokens, if any are configured
+
+    @cached_property
+    def databases(self) -> Databases:
+        """With those that tenants have to themselves, which are opened when they are needed."""
+        from ragstone.storage.databases import Databases
+
+        given = self.settings
+        return Databases(self.database, given.databases, admin_urls=given.databases_admin, size=given.database_pool)
 
     def session(self, asker: Asker) -> Session:
-        """What this asker can reach."""
-        return Session(self.database, asker)
+        """What this asker can reach.
+
+        Raises:
+            DatabaseUnavailableError: The tenant's own database is not in the settings.
+        """
+        return Session(self.databases.of(asker.tenant), asker, self.bucket)
+
+    @cached_property
+    def bucket(self) -> Objects | None:
+        """Of the settings, if they name one.
+
+        Raises:
+            SettingsError: It does not fit, or ragstone[s3] is not installed.
+        """
+        return _bucket(self.settings) if self.settings.objects_url else None
 
     async def first_key(self) -> str | None:
         """A key with every scope if there is none at all yet; None if there is one."""
+        from ragstone.access.grants import KeyRights
         from ragstone.access.keys import new_key
-        from ragstone.storage.keys import KeyRights, add_key, any_key
+        from ragstone.storage.keys import add_key, any_key
 
         if await any_key(self.database):
             return None
@@ -77,14 +158,31 @@ class House:
         return key.text
 
     async def has_authentication(self) -> bool:
-        """Whether anybody could show a key that opens."""
+        """Whether anybody could show a key or a token that opens."""
         from ragstone.storage.keys import any_key
 
-        return await any_key(self.database)
+        return bool(self.settings.oidc) or await any_key(self.database)
 
     async def own_session(self, tenant: str = TENANT) -> Session:
         """What the command line can reach: all of a tenant, which is made if there is none."""
-        return self.session(everything(await self.database.tenant(tenant), "command line"))
+        return self.session(everything(await self.database.tenant(tenant, COMMAND_LINE), COMMAND_LINE))
+
+    def remover(self, operator: Asker) -> Remover:
+        """What removes tenants, on behalf of an operator."""
+        from ragstone.storage.deletion import Remover
+
+        return Remover(self.databases, operator, [self.bucket] if self.bucket else [])
+
+    async def remove_expired(self) -> None:
+        """Remove uploads that broke off, and files and stores whose time is over.
+
+        Raises:
+            DatabaseError: A database cannot be reached.
+        """
+        from ragstone.storage.expiry import remove_all_expired
+
+        for database in self.databases.all():
+            await remove_all_expired(database, lambda database, asker: Session(database, asker, self.bucket).places)
 
     @cached_property
     def embedder(self) -> MiniLM:
@@ -97,6 +195,13 @@ def everything(tenant: Tenant, actor: str) -> Asker:
     return Asker(tenant, actor, reads_all=True, scopes=frozenset(Scope))
 
 
+def operator() -> Asker:
+    """The command line as the installation's operator."""
+    from ragstone.storage.audit import INSTALLATION
+
+    return everything(INSTALLATION, COMMAND_LINE)
+
+
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Start or reach the database and bring it to this release's schema.
@@ -104,8 +209,22 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     Raises:
         DatabaseError: The server cannot be started or reached, or does not suit.
     """
-    async with open_database(settings) as database:
-        yield House(settings, database)
+    async with AsyncExitStack() as stack:
+        issuers = None
+        if settings.oidc:
+            issuers = _issuers(settings)
+            stack.push_async_callback(issuers.close)
+        database = await stack.enter_async_context(open_database(settings))
+        house = House(settings, database, issuers)
+        stack.push_async_callback(house.databases.close)
+        yield house
+
+
+def _issuers(settings: Settings) -> Issuers:
+    from ragstone.access.config import IssuerConfig
+    from ragstone.access.issuers import Issuers
+
+    return Issuers([IssuerConfig(**issuer.model_dump()) for issuer in settings.oidc])
 
 
 @asynccontextmanager
@@ -171,17 +290,11 @@ async def open_ingestion(
         ModelError: The store has vectors of another model.
     """
     from ragstone.flows.ingest import Ingestion
-    from ragstone.ingest import read
     from ragstone.ingest.recipe import Recipe
-    from ragstone.ingest.sandbox import sandbox
 
     model = embedder(settings.embedder_threads)
     store = await session.library.open_store(store_name, model.model)
-    async with AsyncExitStack() as stack:
-        readers = [
-            await stack.enter_async_context(sandbox(READER_COMMAND, seconds=settings.ingest_file_seconds))
-            for _ in range(settings.ingest_readers)
-        ]
+    async with _sandboxes(settings) as readers:
         yield Ingestion(
             library=session.library,
             embedder=model,
@@ -189,8 +302,69 @@ async def open_ingestion(
             store=store,
             recipe=Recipe(
                 attributes=attributes,
-                chunk_tokens=settings.chunk_tokens,
+                chunking=Chunking(settings.chunk_tokens),
                 max_bytes=settings.ingest_max_file_mb * 2**20,
-                limits=read.Limits(expanded_bytes=settings.ingest_expanded_mb * 2**20, ocr=settings.ingest_ocr),
+                limits=_limits(settings),
             ),
         )
+
+
+@asynccontextmanager
+async def open_work(house: House) -> AsyncIterator[Ingesting]:
+    """What a worker does with uploaded files, with its reading processes.
+
+    Raises:
+        ModelError: The embedding model is missing.
+    """
+    from ragstone.flows.work import Ingesting
+    from ragstone.ingest.sandbox import Sandboxes
+
+    settings = house.settings
+    async with _sandboxes(settings) as readers:
+        yield Ingesting(
+            database=lambda asker: house.session(asker).database,
+            places=lambda asker: house.session(asker).places,
+            embedder=await asyncio.to_thread(embedder, settings.embedder_threads),
+            sandboxes=Sandboxes(readers),
+            chunking=Chunking(settings.chunk_tokens),
+            max_bytes=settings.ingest_max_file_mb * 2**20,
+            limits=_limits(settings),
+        )
+
+
+def _bucket(settings: Settings) -> Objects:
+    try:
+        from ragstone.storage.objects.bucket import Bucket, BucketObjects
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "Uploaded files cannot lie in a bucket",
+            why="what speaks to buckets is not installed",
+            remedy="pip install 'ragstone[s3]', or unset RAGSTONE_OBJECTS_URL",
+        ) from None
+    assert settings.objects_url is not None
+    return BucketObjects(
+        Bucket(
+            settings.objects_url,
+            endpoint=settings.objects_endpoint,
+            region=settings.objects_region,
+            credentials_file=settings.objects_credentials_file,
+            path_style=settings.objects_path_style,
+        )
+    )
+
+
+@asynccontextmanager
+async def _sandboxes(settings: Settings) -> AsyncIterator[list[Sandbox]]:
+    from ragstone.ingest.sandbox import sandbox
+
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(sandbox(READER_COMMAND, seconds=settings.ingest_file_seconds))
+            for _ in range(settings.ingest_readers)
+        ]
+
+
+def _limits(settings: Settings) -> Limits:
+    from ragstone.ingest.read import Limits
+
+    return Limits(expanded_bytes=settings.ingest_expanded_mb * 2**20, ocr=settings.ingest_ocr)

@@ -177,6 +177,23 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunking:
+    """How documents are cut into chunks."""
+
+    max_tokens: int  # of a chunk with its context, as the embedder counts
+    overlap_tokens: int = 0  # of a chunk's end that the next one repeats; at most half of max_tokens
+
+    def within(self, limit: int) -> Chunking:
+        """The same for a model that reads `limit` tokens at once, with as large a share that overlaps.
+
+        Whoever asks for more gets this: what a model does not read of a chunk is not found by its meaning.
+        """
+        if self.max_tokens <= limit:
+            return self
+        return Chunking(limit, self.overlap_tokens * limit // self.max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
 class Postings:
     """Occurrences of one term: three parallel arrays, ascending by chunk."""
 
@@ -285,6 +302,7 @@ class Question:
     filter: Filter | None = None
     fusion: Fusion | None = None  # None: the calibrated default
     score_threshold: float = 0.0  # hits with a lower fused score are left out
+    earlier: str = ""  # what was asked before it: the two are searched together if it finds too little alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,3 +347,4 @@ class Answer:
     citations: tuple[Citation, ...]
     nearest: tuple[Hit, ...]  # the passages it was looked for in, best first
     timings_ms: Mapping[str, float]
+    queries: tuple[str, ...] = ()  # what was searched for, in this order; none: the question alone

@@ -66,9 +66,30 @@ class RateLimitedError(RagstoneError):
 class InvalidRequestError(RagstoneError):
     """What was asked for cannot be done as it was asked."""
 
+    def __init__(self, what: str, *, why: str = "", remedy: str = "", param: str | None = None) -> None:
+        """Say also which parameter it is about, if it is about one."""
+        super().__init__(what, why=why, remedy=remedy)
+        self.param = param
+
+
+class UnsupportedMediaTypeError(InvalidRequestError):
+    """The body is of a kind that is not read here."""
+
+
+class StoreExpiredError(InvalidRequestError):
+    """The store has reached the end that was set for it; what it held is gone or about to go."""
+
+
+class ContentNotKeptError(InvalidRequestError):
+    """The bytes of this file stayed where it was ingested from; only its text is stored."""
+
 
 class ConflictError(RagstoneError):
     """What was asked for does not fit what is there now."""
+
+
+class ConcurrentChangeError(ConflictError):
+    """Somebody else wrote at the same moment what excludes this, or removed what it belongs to."""
 
 
 class NotFoundError(RagstoneError):
@@ -79,6 +100,10 @@ class StoreNotFoundError(NotFoundError):
     """No store of that name or id in this tenant."""
 
 
+class ModelNotFoundError(NotFoundError):
+    """No model of that name does what is asked of it."""
+
+
 class DatabaseError(RagstoneError):
     """The database cannot do what is asked of it."""
 
@@ -87,12 +112,20 @@ class DatabaseUnavailableError(DatabaseError):
     """The database cannot be reached, refuses, or went away."""
 
 
+class TenantMovingError(DatabaseUnavailableError):
+    """The tenant is being moved or removed, or has been moved since it was asked for: trying again helps."""
+
+
 class DatabaseUnsuitableError(DatabaseError):
     """The server or its extension is too old, or a privilege is missing."""
 
 
 class DiskFullError(DatabaseError):
     """No space left for what has to be written."""
+
+
+class ClaimLostError(RagstoneError):
+    """A task was cancelled, or taken from its worker: whatever it had done so far must not be written."""
 
 
 class ObjectsUnavailableError(RagstoneError):

@@ -22,7 +22,7 @@ from ragstone.domain import Scope
 from ragstone.errors import SettingsError
 
 PREFIX = "RAGSTONE_"
-_WITH_PARTS = frozenset({"databases", "oidc"})
+_WITH_PARTS = frozenset({"databases", "databases_admin", "oidc"})
 
 
 def _default_home() -> Path:
@@ -76,6 +76,10 @@ class Settings(BaseModel):
         default_factory=dict,
         description="Further databases, by name, for tenants that have their own; in the environment a JSON object.",
     )
+    databases_admin: dict[str, str] = Field(
+        default_factory=dict,
+        description="Owners' connections for migrations of these; without one that of the database migrates as well.",
+    )
     postgres_bindir: Path | None = Field(
         default=None, description="Folder of own PostgreSQL programs for the embedded server."
     )
@@ -84,6 +88,24 @@ class Settings(BaseModel):
         default=0, ge=0, description="Threads of the local embedder while ingesting; 0 takes every core."
     )
     query_threads: int = Field(default=1, ge=1, description="Threads of the local embedder for one question.")
+    objects_url: str | None = Field(
+        default=None,
+        description="Bucket for uploaded files, as s3://bucket/prefix, with ragstone[s3]; without it they lie in the "
+        "database.",
+    )
+    objects_endpoint: str | None = Field(
+        default=None, description="Address of the bucket's service; without it Amazon's, of the region."
+    )
+    objects_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    objects_path_style: bool = Field(
+        default=True, description="Name the bucket in the path; false: in the host's name, as Amazon wants it."
+    )
+    objects_credentials_file: Path | None = Field(
+        default=None,
+        description="Credentials for the bucket in AWS's ini format, read again when they change; without it the AWS_ "
+        "variables, a web identity or the machine's role.",
+    )
+    upload_max_mb: int = Field(default=512, ge=1, description="Larger uploads are refused, in MiB.")
     ingest_max_file_mb: int = Field(default=100, ge=1, description="Larger files are refused, in MiB.")
     ingest_expanded_mb: int = Field(default=512, ge=1, description="Most that a compressed file may expand to, in MiB.")
     ingest_file_seconds: int = Field(default=300, ge=1, description="A file that takes longer to read is given up.")
@@ -94,6 +116,16 @@ class Settings(BaseModel):
     )
     ingest_readers: int = Field(default=2, ge=1, le=64, description="Processes that read files while ingesting.")
     ingest_ocr: bool = Field(default=False, description="Recognise text in scanned pages; needs ragstone[ocr].")
+    serve_worker: bool = Field(
+        default=True, description="Let `ragstone serve` work on uploaded files itself, beside any `ragstone worker`."
+    )
+    worker_concurrency: int = Field(default=4, ge=1, le=64, description="Files that a worker has in hand at a time.")
+    worker_lease_seconds: int = Field(
+        default=30, ge=1, description="A worker that says nothing for this long has lost its files to the others."
+    )
+    worker_grace_seconds: int = Field(
+        default=20, ge=0, description="Time to finish files in when a worker is to end; the rest is handed back."
+    )
     chunk_tokens: int = Field(default=200, ge=32, le=256, description="Size of a chunk in tokens of the embedder.")
     search_top_k: int = Field(default=10, ge=1, le=50, description="Hits of a search.")
     oidc: tuple[OidcIssuer, ...] = Field(
@@ -101,6 +133,34 @@ class Settings(BaseModel):
         description="OpenID Connect issuers whose tokens are accepted, an [[oidc]] block each; in the environment a "
         "JSON array.",
     )
+    response_days: int = Field(default=30, ge=1, le=3650, description="Days for which answers are stored.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Where people reach this service, for links in citations; without it the address they asked.",
+    )
+    mcp_hosts: str | None = Field(
+        default=None, description="Host headers that /mcp accepts, separated by commas; without it every one."
+    )
+    mcp_origins: str | None = Field(
+        default=None,
+        description="Origins of web pages that may call /mcp, separated by commas, beside public_url's own.",
+    )
+    request_max_mb: int = Field(default=8, ge=1, description="Larger bodies of requests other than uploads are refused.")
+    concurrent_requests: int = Field(
+        default=64,
+        ge=1,
+        description="Requests that one process works on at once; a quarter is kept for interactive ones.",
+    )
+    waiting_requests: int = Field(default=256, ge=0, description="Requests that wait for their turn at most.")
+    waiting_seconds: float = Field(default=10, gt=0, description="A request that waits longer is answered 503.")
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="Time between SIGTERM and the last new connection, in which a load balancer notices that the "
+        "service is no longer ready.",
+    )
+    grace_seconds: int = Field(default=20, ge=1, description="Time that requests in flight have to finish after that.")
     host: str = Field(default="127.0.0.1", description="Address on which `ragstone serve` listens.")
     port: int = Field(
         default=8421, ge=0, le=65535, description="Port on which `ragstone serve` listens; 0 takes a free one."
@@ -175,7 +235,9 @@ def _parsed(name: str, text: str) -> object:
         return json.loads(text)
     except ValueError as error:
         raise SettingsError(
-            f"The setting {PREFIX}{name.upper()} is no JSON", why=str(error), remedy="Or write it into the settings file"
+            f"The setting {PREFIX}{name.upper()} is no JSON",
+            why=str(error),
+            remedy="Mend it, or write it into the settings file",
         ) from None
 
 
@@ -212,6 +274,8 @@ def _refuse_unknown(names: Mapping[str, object], spelling: Callable[[str], str],
 def _shown(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, dict):
+        return json.dumps({name: _shown(part) for name, part in value.items()})
     return mask_password(str(value))
 
 

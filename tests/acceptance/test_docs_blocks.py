@@ -103,18 +103,19 @@ def shared_home(place: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def served(place: Path, shared_home: Path) -> Iterator[str]:
-    """The address of `ragstone serve` on the shared data folder."""
+def served(place: Path, shared_home: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The address of `ragstone serve` on the shared data folder, and the key that opens it."""
     command = [f"{sysconfig.get_path('scripts')}/ragstone", "serve", "--port", "0"]
     with subprocess.Popen(
         command, env=environment(shared_home), cwd=place, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         try:
-            greeting = process.stderr.readline()
-            address = re.search(r"http://(\S+)", greeting)
+            greeting = process.stderr.readline() + process.stderr.readline()
+            key, address = re.search(r"first key.*\s(\S+)\n", greeting), re.search(r"http://(\S+)", greeting)
+            assert key, greeting
             assert address, greeting
-            yield address[1]
+            yield address[1], {"OPENAI_BASE_URL": f"http://{address[1]}/v1", "OPENAI_API_KEY": key[1]}
         finally:
             process.terminate()
 
@@ -165,7 +166,7 @@ def test_every_block_to_type_is_run_or_says_why_not(page: Path) -> None:
     assert text.count("\n```") + text.startswith("```") == 2 * len(blocks), (
         "a fence is not closed or stands inside a list"
     )
-    assert {block.language for block in blocks} <= {"sh", "python", "text", "toml", "sql", "json"}
+    assert {block.language for block in blocks} <= {"sh", "python", "text", "toml", "sql", "json", "js"}
     marked = len(re.findall(r"^<!-- not run: ", text, re.MULTILINE))
     assert marked == sum(block.language in ("sh", "python") and not block.is_run for block in blocks), (
         "a mark is astray"
@@ -182,7 +183,8 @@ def test_a_page_can_be_followed_word_for_word(
     home = fresh_home(checkout / ".home") if "home of its own" in needs else request.getfixturevalue("shared_home")
     variables = environment(home)
     if "server" in needs:
-        replaced[ADDRESS] = request.getfixturevalue("served")
+        replaced[ADDRESS], key = request.getfixturevalue("served")
+        variables |= key
     if "postgresql" in needs:
         host, password = request.getfixturevalue("own_database")
         replaced[DATABASE_HOST] = host
@@ -203,7 +205,8 @@ def forget_documents(home: Path) -> None:
     server = EmbeddedServer(home)
     with server, psycopg.connect(server.admin_dsn("ragstone"), autocommit=True) as connection:
         if connection.execute("SELECT to_regclass('ragstone.store')").fetchone() != (None,):
-            connection.execute("DELETE FROM ragstone.store")
+            for table in ("document", "store", "file"):
+                connection.execute(f"DELETE FROM ragstone.{table}".encode())
 
 
 def script(blocks: list[Block], replaced: Mapping[str, str]) -> str:

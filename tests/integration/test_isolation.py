@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from itertools import count
 
@@ -47,6 +47,11 @@ class Victim:
     segment: int
     model: int
     file: str
+    file_row: int
+    store_id: str
+    batch: int
+    batch_id: str
+    task: int
 
 
 @pytest.fixture
@@ -62,14 +67,24 @@ async def victim(
         file = await library.put(store, content, one_by_one(indexed(pieces)))
     async with database.transaction(asker) as connection:
         cursor = await connection.execute(
-            "SELECT d.id, d.version_id, c.id, g.id, s.model_id FROM document d"
+            "SELECT d.id, d.version_id, c.id, g.id, s.model_id, d.file_id FROM document d"
             " JOIN chunk c ON c.document_id = d.id JOIN segment g ON g.store_id = d.store_id"
             " JOIN store s ON s.id = d.store_id ORDER BY g.id DESC"
         )
         row = await cursor.fetchone()
     assert row is not None
     fill(admin, tenant.id)
-    return Victim(tenant, store.id, row[0], row[1], row[2], row[3], row[4], file)
+    batch = admin.execute("SELECT id, public_id FROM ragstone.file_batch WHERE tenant_id = %s", (tenant.id,)).fetchone()
+    assert batch is not None
+    task = admin.execute(
+        "UPDATE ragstone.task SET state = 'running', attempt = 1, worker = 'sample' WHERE tenant_id = %s RETURNING id",
+        (tenant.id,),
+    ).fetchone()
+    assert task is not None
+    document_id, version, chunk, segment, model, file_row = row
+    return Victim(
+        tenant, store.id, document_id, version, chunk, segment, model, file, file_row, store.public_id, *batch, *task
+    )
 
 
 @pytest.fixture
@@ -310,6 +325,61 @@ def arguments(victim: Victim) -> dict[str, object]:
         "scan_up_to": 1000,
         "start": 0,
         "length": 10,
+        "number": 0,
+        "content": b"attack",
+        "files": [victim.file],
+        "after_file": "",
+        "first": 1,
+        "count": 1,
+        "actor": "sample",
+        "key": "sample",
+        "fingerprint": b"attack",
+        "lock": timedelta(0),
+        "age": timedelta(0),
+        "claimed": datetime.now(UTC),
+        "file_id": victim.file_row,
+        "store_id": victim.store_id,
+        "batch_id": victim.batch_id,
+        "batch": victim.batch,
+        "cursor": victim.file,
+        "former": victim.version,
+        "file_ids": [victim.file_row],
+        "documents": [victim.document],
+        "audiences": [0],
+        "attribute_sets": [Jsonb({})],
+        "filenames": ["secret.txt"],
+        "max_tokens": [None],
+        "overlaps": [0],
+        "place": "database",
+        "places": ["database"],
+        "purpose": "assistants",
+        "patience": timedelta(hours=1),
+        "lifetime": timedelta(days=1),
+        "description": "",
+        "metadata": Jsonb({}),
+        "days": 1,
+        "above": 0,
+        "below": 2**62,
+        "status": "completed",
+        "status_code": 200,
+        "answer": b"attack",
+        "task": victim.task,
+        "attempt": 1,
+        "worker": "sample",
+        "kind": "ingest",
+        "subject": victim.document,
+        "priority": 1,
+        "seconds": 0,
+        "code": "server_error",
+        "reason": "attack",
+        "response": "sample",
+        "reads_all": True,
+        "previous": None,
+        "asked": "{}",
+        "answered": "{}",
+        "created_at": datetime.now(UTC),
+        "completed_at": datetime.now(UTC),
+        "model_name": MODEL.name,
     }
 
 
@@ -319,7 +389,7 @@ async def test_every_query_of_the_application_touches_nothing_of_another_tenant(
     admin: psycopg.Connection, database: Database, victim: Victim, other: Tenant, file: str, name: str, acting: str
 ) -> None:
     before = contents(admin, victim.tenant.id)
-    query = statement(file, name, victim.model).replace(b"{condition}", b"true")
+    query = statement(file, name, victim.model).replace(b"{condition}", b"true").replace(b"{direction}", b"DESC")
     values = arguments(victim)
     if name == "shrink_segment":
         values["terms"] = 1

@@ -65,8 +65,8 @@ def told(found: Found) -> object:
     )
 
 
-PUBLIC = [("/a", Piece("granite stone", 10), Piece("stone age", 40)), ("/b", Piece("sand stone", 30))]
-SECRET = [("/s", Piece("stone salary stone", 5), Piece("salary list", 20)), ("/t", Piece("salary stone", 35))]
+PUBLIC = {"/a": [Piece("granite stone", 10), Piece("stone age", 40)], "/b": [Piece("sand stone", 30)]}
+SECRET = {"/s": [Piece("stone salary stone", 5), Piece("salary list", 20)], "/t": [Piece("salary stone", 35)]}
 
 
 @pytest.mark.parametrize("filtered", [False, True])
@@ -77,10 +77,10 @@ async def test_a_store_looks_as_if_the_unreadable_had_never_been_there(
     house = both(database, asker)
     mixed, bare = [await house.library.open_store(name, MODEL) for name in ("mixed", "bare")]
     for number in range(5):
-        for source, *pieces in SECRET:
+        for source, pieces in SECRET.items():
             await put(house, mixed, f"{source}{number}", *pieces, readers=HR)
         for store in (mixed, bare):
-            for source, *pieces in PUBLIC:
+            for source, pieces in PUBLIC.items():
                 await put(house, store, f"{source}{number}", *pieces)
     # Removed secrets must not be missed in the counts either.
     await house.library.remove(mixed, ["/s0", "/a0"])

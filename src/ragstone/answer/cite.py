@@ -36,17 +36,24 @@ async def verify(question: Question, chosen: Sequence[Scored], index: Index) -> 
 
 
 def compose(supported: Sequence[Supported]) -> tuple[str, tuple[Citation, ...]]:
-    """The answer's text, and its citations with their place in it; a quote that several share is said once."""
-    said: dict[tuple[str, int, int], Citation] = {}
+    """The answer's text, and its citations with their place in it; no stretch of a document is said twice.
+
+    Sentences share a label, and passages that overlap can give a sentence the label that another one begins with.
+    """
+    said: list[Citation] = []
     for sentence in supported:
-        for citation in sentence.citations:
-            said.setdefault((citation.file_id, citation.start_index, citation.end_index), citation)
-    gap = "\n" if any(stands_in_lines(citation.quote) for citation in said.values()) else " "
+        said += [one for one in sentence.citations if not any(_overlap(one, other) for other in said)]
+    gap = "\n" if any(stands_in_lines(citation.quote) for citation in said) else " "
     text, placed = "", []
-    for citation in said.values():
+    for citation in said:
         text += f"{gap if text else ''}{citation.quote}"
         placed.append(replace(citation, answer_index=len(text)))
     return text, tuple(placed)
+
+
+def _overlap(one: Citation, other: Citation) -> bool:
+    apart = one.end_index <= other.start_index or other.end_index <= one.start_index
+    return one.file_id == other.file_id and not apart
 
 
 async def _stands(question: Question, citation: Citation, index: Index) -> bool:

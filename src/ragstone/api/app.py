@@ -9,25 +9,68 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragstone import __version__
-from ragstone.api import faults, health, responses, search
+from ragstone.api import (
+    chat,
+    embeddings,
+    faults,
+    file_batches,
+    files,
+    health,
+    mcp,
+    models,
+    responses,
+    search,
+    store_files,
+    stores,
+)
+from ragstone.api.admin import audit, keys, tenants, users
+from ragstone.api.admission import Admission
+from ragstone.api.description import Described
+from ragstone.api.drain import Drain
+from ragstone.api.gate import Gate
+from ragstone.api.idempotency import Idempotency
 from ragstone.api.identity import Identify
+from ragstone.api.json_bodies import JsonBodies
+from ragstone.api.methods import HeadAsGet
+from ragstone.api.sizes import SizeLimit
 from ragstone.bootstrap import House
 
+_FRAMING = 2**20  # bytes of an upload beside the file itself
 _LONGEST_ID = 128  # characters of a caller's own request id
 _SILENT: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
 
 
-def create_app(house: House) -> FastAPI:
-    """The service over an open house, which outlives it."""
-    # FastAPI would export traces wherever an environment variable points; nothing leaves here unasked.
-    app = FastAPI(title="Ragstone", version=__version__, docs_url=None, redoc_url=None, telemetry=_SILENT)
+def create_app(house: House, drain: Drain) -> FastAPI:
+    """The service over an open house, which outlives it; `drain` says when it is about to end."""
+    app = interface()
     app.state.house = house
+    app.state.drain = drain
+    given = house.settings
+    gate = Gate(given.concurrent_requests, queue=given.waiting_requests, patience=given.waiting_seconds)
     # The last one added is the first to see a request.
+    app.add_middleware(JsonBodies)
+    app.add_middleware(Idempotency, house=house)
+    app.add_middleware(Admission, gate=gate)
     app.add_middleware(Identify, house=house)
+    app.add_middleware(
+        SizeLimit,
+        max_body=given.request_max_mb * 2**20,
+        max_upload=given.upload_max_mb * 2**20 + _FRAMING,
+        is_upload=lambda method, path: (method, path) == ("POST", "/v1/files"),
+    )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestId)
+    return app
+
+
+def interface() -> Described:
+    """All routes with nothing behind them: as much as it takes to describe them."""
+    # FastAPI would export traces wherever an environment variable points; nothing leaves here unasked.
+    app = Described(docs_url=None, redoc_url=None, telemetry=_SILENT)
     faults.install(app)
-    for resource in (health, search, responses):
+    catalog = (files, stores, store_files, file_batches)
+    administration = (tenants, keys, users, audit)
+    for resource in (health, *administration, *catalog, search, responses, chat, models, embeddings, mcp):
         app.include_router(resource.router)
     return app
 

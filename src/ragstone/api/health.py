@@ -8,8 +8,10 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from ragstone.api.drain import Drain
 from ragstone.bootstrap import House
 from ragstone.errors import RagstoneError
+from ragstone.ports import Objects
 
 router = APIRouter(tags=["health"])
 
@@ -28,11 +30,16 @@ async def startupz() -> dict[str, str]:
     return {"status": "started"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "One of them fails.", "content": {"application/json": {}}}})
 async def readyz(request: Request) -> JSONResponse:
     """Each dependency by name; 503 while one of them fails."""
     house: House = request.app.state.house
+    drain: Drain = request.app.state.drain
     checks = {"database": await _database(house), "embedder": await _embedder(house)}
+    if house.bucket is not None:
+        checks["files"] = await _files(house.bucket)
+    if drain.draining:
+        checks["service"] = {"ok": False, "error": "it is about to end"}
     ready = all(check["ok"] for check in checks.values())
     return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
 
@@ -42,6 +49,16 @@ async def _database(house: House) -> dict[str, object]:
     try:
         async with asyncio.timeout(_PATIENCE), house.database.connection() as connection:
             await connection.execute("SELECT 1")
+    except (RagstoneError, TimeoutError) as error:
+        return {"ok": False, "error": str(error) or f"no answer within {_PATIENCE:g} s"}
+    return {"ok": True, "ms": round((time.perf_counter() - start) * 1000, 3)}
+
+
+async def _files(bucket: Objects) -> dict[str, object]:
+    start = time.perf_counter()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await bucket.check()
     except (RagstoneError, TimeoutError) as error:
         return {"ok": False, "error": str(error) or f"no answer within {_PATIENCE:g} s"}
     return {"ok": True, "ms": round((time.perf_counter() - start) * 1000, 3)}

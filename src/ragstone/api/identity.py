@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope as AsgiScope, Send
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from ragstone.access.askers import machine, person
 from ragstone.access.keys import PREFIX, digest
@@ -48,6 +49,7 @@ class Identify:
                 await faults.answer_for(error)(scope, receive, send)
                 return
             request.state.asker = replace(asker, request=request.state.id)
+            request.state.priority = asker.priority
         await self._app(scope, receive, send)
 
     async def _asker(self, headers: Headers) -> Asker:
@@ -94,7 +96,7 @@ class Identify:
         # Only what the key may do for anybody: it does not hand its own rights over the tenant to a user.
         scopes = asker.scopes & {Scope.READ, Scope.WRITE}
         bare = machine(asker.tenant, scopes, key_id=asker.key_id, priority=asker.priority)
-        groups = await groups_of(self._house.session(bare).database, bare, user)
+        groups = await groups_of(self._house.database, bare, user)
         return person(asker.tenant, user, groups, scopes, key_id=asker.key_id, priority=asker.priority)
 
 

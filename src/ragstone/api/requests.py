@@ -37,57 +37,21 @@ class HybridWeights(BaseModel):
 
 
 class RankingOptions(BaseModel):
-    """How hits are ranked."""
+    """How hits are ranked; there is one ranker, whichever of OpenAI's names it is called by."""
 
+    ranker: Literal["none", "auto", "default-2024-11-15"] = "auto"
     score_threshold: float = Field(default=0.0, ge=0, le=1)
     hybrid_search: HybridWeights | None = None
 
 
 class SearchRequest(BaseModel):
-    """The body of a search."""
+    """The body of a search; queries are searched as they are written, also where a rewrite is asked for."""
 
     query: str | Annotated[list[str], Field(min_length=1, max_length=16)]
     max_num_results: int = Field(default=10, ge=1, le=50)
+    rewrite_query: bool = False
     filters: AnyFilter | None = None
     ranking_options: RankingOptions | None = None
-
-
-class FileSearchTool(BaseModel):
-    """The tool of a response that searches stores."""
-
-    type: Literal["file_search"]
-    vector_store_ids: list[str] = Field(min_length=1)
-    max_num_results: int = Field(default=10, ge=1, le=50)
-    filters: AnyFilter | None = None
-    ranking_options: RankingOptions | None = None
-
-
-class InputText(BaseModel):
-    """A part of a message."""
-
-    type: str = "input_text"
-    text: str = ""
-
-
-class InputMessage(BaseModel):
-    """A message of the conversation."""
-
-    role: Literal["user", "assistant", "system", "developer"] = "user"
-    content: str | list[InputText]
-
-
-class ResponseRequest(BaseModel):
-    """The body of a response."""
-
-    model: str = "ragstone"
-    input: str | Annotated[list[InputMessage], Field(min_length=1)]
-    tools: Annotated[list[FileSearchTool], Field(min_length=1, max_length=1)]
-    include: list[str] = []
-    stream: bool = False
-    background: bool = False
-    previous_response_id: str | None = None
-    metadata: dict[str, str] | None = None
-    instructions: str | None = None
 
 
 def domain_filter(part: ComparisonFilter | CompoundFilter | None) -> Filter | None:

@@ -1,59 +1,154 @@
-"""`POST /v1/responses`: an answer with its citations, in the shape of OpenAI's file search."""
+"""`/v1/responses`: answers with their citations, at once, as a stream, or in the background."""
 
 from __future__ import annotations
 
 import secrets
-import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
 
-from ragstone.api.identity import Reading
-from ragstone.api.requests import ResponseRequest, domain_filter, fusion
+from ragstone.api.asking import MODEL, question_of
+from ragstone.api.conversation import said
+from ragstone.api.identity import Reading, Writing
+from ragstone.api.response_request import Includable, ResponseRequest
+from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import Asked
 from ragstone.api.shapes.ending import Ending
-from ragstone.api.shapes.response import completed
-from ragstone.bootstrap import House
-from ragstone.domain import Question
-from ragstone.errors import InvalidQuestionError
+from ragstone.api.shapes.events import Event, ResponseStream
+from ragstone.api.shapes.response import completed, queued
+from ragstone.api.stored import asked_of, input_items, item_page, stored_response
+from ragstone.api.streams import EventStream, unbroken
+from ragstone.api.told import followed, live
+from ragstone.bootstrap import House, Session
+from ragstone.domain import Answer
+from ragstone.errors import InvalidRequestError
 from ragstone.flows.ask import ask
+from ragstone.storage.answers import Turn
 
 router = APIRouter(prefix="/v1/responses", tags=["responses"])
 
-MODEL = "ragstone-extractive"  # what answers until a language model is configured
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The response."}
+}
+_Include = Annotated[list[Includable], Query(description="What is shown beside the answer.")]
+_BracketInclude = Annotated[
+    list[Includable], Query(alias="include[]", description="The same, as OpenAI's clients write it.")
+]
 
 
-@router.post("")
-async def create_response(body: ResponseRequest, request: Request, session: Reading) -> dict[str, object]:
+@router.post("", responses=_EVENTS, response_model=dict[str, object])
+async def create_response(body: ResponseRequest, request: Request, session: Reading) -> Response:
     """Answer the last question of the input from the stores of the tool."""
-    _refuse_unsupported(body)
+    turn = await _turn(body, request, session)
+    asked = Asked(turn.public_id, int(turn.created_at.timestamp()), MODEL, turn.question.text, turn.settings)
+    stream = ResponseStream(asked)
+    if body.background:
+        await session.answers.queue(turn)
+        if body.stream:
+            return _events(followed(session.answers, asked, stream), stream, request)
+        return JSONResponse(queued(asked))
+    answering = _answering(turn, request, session, store=body.store)
+    if body.stream:
+        return _events(live(stream, answering), stream, request)
+    answer, ending = await answering()
+    return JSONResponse(completed(asked, answer, ending))
+
+
+@router.get("/{response_id}", responses=_EVENTS, response_model=dict[str, object])
+async def get_response(  # noqa: PLR0913, PLR0917  the parameters of the route
+    response_id: str,
+    request: Request,
+    session: Reading,
+    include: _Include = [],  # noqa: B006  FastAPI copies it
+    include_brackets: _BracketInclude = [],  # noqa: B006
+    stream: Annotated[bool, Query(description="Tell it in events, from its beginning.")] = False,  # noqa: FBT002
+    starting_after: Annotated[int | None, Query(ge=0, description="Number of the last event that is known.")] = None,
+) -> Response:
+    """The response of that id as it is now, or told again in events."""
+    found = await session.answers.find(response_id)
+    shown = (*include, *include_brackets)
+    if not stream:
+        return JSONResponse(stored_response(found, shown))
+    asked = asked_of(found, shown)
+    telling = ResponseStream(asked)
+    return _events(followed(session.answers, asked, telling), telling, request, starting_after)
+
+
+@router.delete("/{response_id}")
+async def delete_response(response_id: str, session: Writing) -> dict[str, object]:
+    """Delete the response of that id; those that go on from it stay."""
+    await session.answers.delete(response_id)
+    return {"id": response_id, "object": "response", "deleted": True}
+
+
+@router.post("/{response_id}/cancel", response_model=dict[str, object])
+async def cancel_response(response_id: str, session: Reading) -> Response:
+    """Call an answer in the background off; one that has ended stays as it is."""
+    found = await session.answers.find(response_id)
+    if not asked_of(found).background:
+        raise InvalidRequestError(
+            f"The response {response_id} is not made in the background", remedy="Only such responses can be cancelled"
+        )
+    return JSONResponse(stored_response(await session.answers.cancel(response_id)))
+
+
+@router.get("/{response_id}/input_items", response_model=dict[str, object])
+async def list_input_items(
+    response_id: str,
+    session: Reading,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+    after: Annotated[str | None, Query(description="Id of the item that the page begins behind.")] = None,
+) -> Response:
+    """What the response was made from: the whole conversation up to its question."""
+    items = input_items(await session.answers.conversation(response_id))
+    return JSONResponse(item_page(items, limit, newest_first=order == "desc", after=after))
+
+
+async def _turn(body: ResponseRequest, request: Request, session: Session) -> Turn:
     house: House = request.app.state.house
-    tool = body.tools[0]
-    text = _question_text(body)
-    repeated = body.model_dump(mode="json", exclude_none=True)
-    asked = Asked(f"resp_{secrets.token_hex(16)}", int(time.time()), MODEL, text, repeated)
-    question = Question(
-        text=text,
-        stores=tuple([await session.index.store(store) for store in tool.vector_store_ids]),
-        top_k=tool.max_num_results,
-        filter=domain_filter(tool.filters),
-        fusion=fusion(tool.ranking_options),
-        score_threshold=tool.ranking_options.score_threshold if tool.ranking_options else 0.0,
+    now = datetime.now(UTC).replace(microsecond=0)
+    heard = said(body.input)
+    before = await session.answers.find(body.previous_response_id) if body.previous_response_id else None
+    earlier = heard.earlier or (before.asked if before else "")
+    return Turn(
+        public_id=f"resp_{secrets.token_hex(16)}",
+        created_at=now,
+        question=await question_of(body, heard, earlier, house, session),
+        settings=body.settings(),
+        items=heard.items,
+        lifetime=timedelta(days=house.settings.response_days),
+        previous=before.id if before else None,
     )
-    answer = await ask(question, session.index, house.embedder)
-    return completed(asked, answer, Ending.of(answer, int(time.time())))
 
 
-def _refuse_unsupported(body: ResponseRequest) -> None:
-    for name in ("stream", "background", "previous_response_id"):
-        if getattr(body, name):
-            raise InvalidQuestionError(f"{name} is not supported by this release", remedy=f"Leave {name} out")
+def _answering(
+    turn: Turn, request: Request, session: Session, *, store: bool
+) -> Callable[[], Awaitable[tuple[Answer, Ending]]]:
+    house: House = request.app.state.house
+
+    async def answering() -> tuple[Answer, Ending]:
+        """What is told is stored before it is told."""
+        answer = await ask(turn.question, session.index, house.embedder)
+        now = datetime.now(UTC).replace(microsecond=0)
+        if store:
+            await session.answers.keep(turn, answer, now)
+        return answer, Ending.of(answer, int(now.timestamp()))
+
+    return answering
 
 
-def _question_text(body: ResponseRequest) -> str:
-    if isinstance(body.input, str):
-        return body.input
-    asked = [message for message in body.input if message.role == "user"]
-    if not asked:
-        raise InvalidQuestionError("The input has no message of a user", remedy="Ask with the role user")
-    content = asked[-1].content
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+def _events(
+    told: AsyncGenerator[Event, None], stream: ResponseStream, request: Request, starting_after: int | None = None
+) -> EventStream:
+    async def written() -> AsyncGenerator[bytes, None]:
+        async with aclosing(unbroken(told, stream.fail, request.state.id)) as events:
+            async for event in events:
+                if starting_after is None or int(str(event["sequence_number"])) > starting_after:
+                    yield sse.event(event)
+
+    return EventStream(written())

@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 
 from ragstone import __version__
-from ragstone.cli import ask, ingest, inspect, serve
+from ragstone.cli import ask, audit, ingest, inspect, keys, serve, tenants, users, work
 from ragstone.errors import (
     DatabaseError,
-    InvalidQuestionError,
+    InvalidRequestError,
     ModelError,
+    NotFoundError,
     RagstoneError,
     SettingsError,
-    StoreNotFoundError,
 )
 
 # Documented in docs/reference/command-line.md.
@@ -44,6 +44,12 @@ app.command("ingest")(ingest.ingest)
 app.command("search")(ask.search)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
+app.command("worker")(work.worker)
+app.command("requeue")(work.requeue)
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
+app.command("audit")(audit.audit)
 app.command("status")(inspect.status)
 app.command("doctor")(inspect.doctor)
 app.command("config")(inspect.config)
@@ -80,7 +86,7 @@ def main() -> None:
 
 def exit_status(error: RagstoneError) -> int:
     """The exit status for an error that ends a command."""
-    if isinstance(error, SettingsError | StoreNotFoundError | InvalidQuestionError):
+    if isinstance(error, SettingsError | NotFoundError | InvalidRequestError):
         return WRONG_USE
     return UNAVAILABLE if isinstance(error, DatabaseError | ModelError) else SOME_FAILED
 

@@ -23,8 +23,11 @@ def status(as_json: JsonOption = False) -> None:
         return
     out.print(f"home      {found['home']}")
     out.print(f"database  {found['database']}")
-    stores = found["stores"]
+    stores, queue = found["stores"], found["queue"]
     assert isinstance(stores, list)
+    assert isinstance(queue, list)
+    for depth in queue:
+        out.print(Text(f"queue     {depth['tasks']:,} {depth['state']} of {depth['tenant']}"))
     if not stores:
         out.print("No store yet: ragstone ingest PATH makes one.")
         return
@@ -37,9 +40,11 @@ def status(as_json: JsonOption = False) -> None:
 
 async def _status(given: Settings) -> dict[str, object]:
     from ragstone.storage.migrate import check_server
+    from ragstone.storage.queue import depths
     from ragstone.storage.stores import list_stores
 
     async with bootstrap.open_house(given) as house:
+        queue = await depths(house.database)
         async with house.database.connection() as connection:
             server = await check_server(connection)
         stores = await list_stores(house.database, (await house.own_session()).asker)
@@ -47,6 +52,7 @@ async def _status(given: Settings) -> dict[str, object]:
     return {
         "home": str(given.home),
         "database": f"{where}, {server}",
+        "queue": [dataclasses.asdict(depth) for depth in queue],
         "stores": [dataclasses.asdict(store) for store in stores],
     }
 

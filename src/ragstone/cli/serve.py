@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +19,8 @@ from ragstone.settings import Settings
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from ragstone.api.drain import Drain
 
 
 def serve(
@@ -33,33 +38,63 @@ async def _serve(given: Settings, host: str, port: int) -> None:
     import uvicorn
 
     from ragstone.api.app import create_app
+    from ragstone.api.drain import Drain, Draining
 
     listener = _listen(host, port)
     with listener:
         async with bootstrap.open_house(given) as house:
             key = await _key(house, host)
             await house.embedder.embed_queries(["loaded before the first question"])
-            app = create_app(house)
+            drain = Drain()
             server = uvicorn.Server(
-                uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=20)
+                uvicorn.Config(
+                    Draining(create_app(house, drain), drain),
+                    lifespan="off",
+                    log_level="warning",
+                    access_log=False,
+                    timeout_graceful_shutdown=given.grace_seconds,
+                )
             )
-            _end_in_order(server)
+            _end_in_order(server, drain, given.drain_seconds)
             address, bound = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
             if key is not None:
                 notes.print(f"The first key, shown only now:  {key}")
             notes.print(f"Ragstone listens on http://{shown}:{bound}  (interrupt with Ctrl-C)")
-            await server.serve(sockets=[listener])
+            async with _working(house):
+                await server.serve(sockets=[listener])
 
 
-def _end_in_order(server: uvicorn.Server) -> None:
-    """Let SIGINT and SIGTERM drain the server and leave closing the house to us.
+@asynccontextmanager
+async def _working(house: bootstrap.House) -> AsyncIterator[None]:
+    """Work on uploaded files meanwhile, unless others are to do it."""
+    from ragstone.worker.run import run_worker
 
-    The server has handlers of its own while it runs, and raises what they caught once more behind it.
+    if not house.settings.serve_worker:
+        yield
+        return
+    stop = asyncio.Event()
+    worker = asyncio.create_task(run_worker(house, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await worker
+
+
+def _end_in_order(server: uvicorn.Server, drain: Drain, seconds: float) -> None:
+    """Let SIGTERM and SIGINT drain the server and leave closing the house to us.
+
+    After SIGTERM it goes on to answer for a while, no longer ready, so that a load balancer can turn away from it.
     """
+    # Its own handlers, which it would set while it runs, close the door at once.
+    server.capture_signals = nullcontext  # type: ignore[assignment]
+    loop = asyncio.get_running_loop()
 
-    def end(*_: object) -> None:
-        server.should_exit = True
+    def end(number: int, _: object) -> None:
+        drain.begin()
+        wait = seconds if number == signal.SIGTERM else 0
+        loop.call_soon_threadsafe(loop.call_later, wait, setattr, server, "should_exit", True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)

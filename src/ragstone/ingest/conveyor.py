@@ -31,27 +31,40 @@ class Parcel:
         self.first = first
         self.belt: asyncio.Queue[Message] = asyncio.Queue(_AHEAD)
 
-    async def indexed(self, embedder: Embedder, report: Report) -> AsyncIterator[Sequence[IndexedChunk]]:
-        """The chunks with their vectors, batch by batch; `report` counts them.
+    def indexed(self, embedder: Embedder, report: Report) -> AsyncIterator[Sequence[IndexedChunk]]:
+        """The chunks with their vectors; see the function of that name."""
+        return indexed(self._messages(), embedder, report)
 
-        Raises:
-            RagstoneError: What the reader met in the middle of the file.
-        """
-        ahead: asyncio.Task[list[IndexedChunk]] | None = None
-        try:
-            while not isinstance(message := await self.belt.get(), Done):
-                if isinstance(message, RagstoneError):
-                    raise message
-                assert isinstance(message, list)
-                # Embedded while the caller stores the batch before: a long document must not make either wait.
-                ahead, ready = asyncio.create_task(embed(message, embedder)), ahead
-                if ready is not None:
-                    yield await _counted(ready, report)
-            if ahead is not None:
-                yield await _counted(ahead, report)
-        finally:
-            if ahead is not None:
-                ahead.cancel()
+    async def _messages(self) -> AsyncIterator[Message]:
+        while True:
+            yield await self.belt.get()
+
+
+async def indexed(
+    messages: AsyncIterator[Message], embedder: Embedder, report: Report
+) -> AsyncIterator[Sequence[IndexedChunk]]:
+    """The chunks of a file with their vectors, batch by batch up to `Done`; `report` counts them.
+
+    Raises:
+        RagstoneError: What the reader met in the middle of the file.
+    """
+    ahead: asyncio.Task[list[IndexedChunk]] | None = None
+    try:
+        async for message in messages:
+            if isinstance(message, Done):
+                break
+            if isinstance(message, RagstoneError):
+                raise message
+            assert isinstance(message, list)
+            # Embedded while the caller stores the batch before: a long document must not make either wait.
+            ahead, ready = asyncio.create_task(embed(message, embedder)), ahead
+            if ready is not None:
+                yield await _counted(ready, report)
+        if ahead is not None:
+            yield await _counted(ahead, report)
+    finally:
+        if ahead is not None:
+            ahead.cancel()
 
 
 async def _counted(batch: asyncio.Task[list[IndexedChunk]], report: Report) -> list[IndexedChunk]:

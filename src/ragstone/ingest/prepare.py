@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from ragstone.domain import Chunk, Reading
+from ragstone.domain import Chunk, Chunking, Reading
 from ragstone.errors import RagstoneError, UnreadableFileError
 from ragstone.ingest import read, split
 from ragstone.ingest.source import unreadable
@@ -27,9 +27,10 @@ BATCH = 128  # chunks in a message: a few seconds of embedding, and one lexical 
 FRAME = struct.Struct("<Q")
 
 
-def pipeline(chunk_tokens: int) -> str:
+def pipeline(chunking: Chunking) -> str:
     """The version of everything that turns bytes into chunks; another one ingests unchanged files again."""
-    return f"{read.READER_VERSION}/{split.SPLITTER_VERSION}/{analyzer.ANALYZER_VERSION}/{chunk_tokens}"
+    size = f"{chunking.max_tokens}+{chunking.overlap_tokens}" if chunking.overlap_tokens else chunking.max_tokens
+    return f"{read.READER_VERSION}/{split.SPLITTER_VERSION}/{analyzer.ANALYZER_VERSION}/{size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Job:
     name: str  # for messages
     known_hash: bytes | None  # of the stored version made by the same pipeline
     language: str
-    chunk_tokens: int
+    chunking: Chunking
     max_bytes: int
     limits: read.Limits
 
@@ -87,7 +88,7 @@ def prepare(job: Job, tokenizer: Tokenizer) -> Iterator[Message]:
         reading = read.read(Path(job.name), data, job.limits)
         del data
         yield Opened(content_hash, size, reading)
-        chunks = split.split(reading, tokenizer, size=job.chunk_tokens)
+        chunks = split.split(reading, tokenizer, job.chunking.max_tokens, job.chunking.overlap_tokens)
         while batch := list(islice(chunks, BATCH)):
             yield [Piece(chunk, analyzer.term_counts(chunk.searchable, job.language)) for chunk in batch]
         yield Done()

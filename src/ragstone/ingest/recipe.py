@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ragstone.domain import Attributes, Document, Known
+from ragstone.domain import Attributes, Chunking, Document, Known
 from ragstone.ingest import read
 from ragstone.ingest.prepare import Job, Opened, pipeline
 from ragstone.ingest.source import SourceFile
@@ -15,7 +15,7 @@ class Recipe:
     """What an ingestion does to each of its files."""
 
     attributes: Attributes  # given to every document, beside `path` and `type`
-    chunk_tokens: int
+    chunking: Chunking
     max_bytes: int
     limits: read.Limits
 
@@ -27,7 +27,7 @@ class Recipe:
             name=file.relative,
             known_hash=stored.content_hash if stored and same else None,
             language=language,
-            chunk_tokens=self.chunk_tokens,
+            chunking=self.chunking,
             max_bytes=self.max_bytes,
             limits=self.limits,
         )
@@ -46,7 +46,7 @@ class Recipe:
 
     @property
     def _pipeline(self) -> str:
-        return pipeline(self.chunk_tokens)
+        return pipeline(self.chunking)
 
     def _attributes(self, file: SourceFile) -> Attributes:
         return {"path": file.relative, "type": file.path.suffix.lstrip(".").lower(), **self.attributes}

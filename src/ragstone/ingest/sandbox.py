@@ -92,3 +92,26 @@ async def sandbox(command: Sequence[str], *, seconds: float) -> AsyncIterator[Sa
         yield box
     finally:
         await box.close()
+
+
+class Sandboxes:
+    """A few sandboxes, each lent to one file at a time."""
+
+    def __init__(self, sandboxes: Sequence[Sandbox]) -> None:
+        """Lend these."""
+        self._idle: asyncio.Queue[Sandbox] = asyncio.Queue()
+        for box in sandboxes:
+            self._idle.put_nowait(box)
+
+    @asynccontextmanager
+    async def reading(self, job: Job) -> AsyncIterator[AsyncGenerator[Message]]:
+        """The messages of a file, see `Sandbox.prepare`, once a sandbox is idle.
+
+        Who leaves before the last message ends the reading.
+        """
+        box = await self._idle.get()
+        try:
+            async with contextlib.aclosing(box.prepare(job)) as messages:
+                yield messages
+        finally:
+            self._idle.put_nowait(box)

@@ -19,6 +19,8 @@ from ragstone.text import analyzer
 
 DEPTH = 50  # candidates of each half; docs/decisions/0003-hybrid-fusion.md
 
+_LONG = 50_000  # postings: more take longer to rank than others should wait, milliseconds
+
 
 async def search(question: Question, index: Index, embedder: Embedder) -> Results:
     """The passages that answer the question best, from one state of its stores.
@@ -53,7 +55,10 @@ async def search(question: Question, index: Index, embedder: Embedder) -> Result
 async def _words(question: Question, snapshot: Snapshot) -> bm25.Ranking:
     """The ranking by words alone."""
     counts = _term_counts(question)
-    return bm25.rank(await snapshot.lexical(list(counts), question.filter), counts)
+    lexical = await snapshot.lexical(list(counts), question.filter)
+    if sum(len(found.chunk_ids) for found in lexical.postings.values()) > _LONG:
+        return await asyncio.to_thread(bm25.rank, lexical, counts)
+    return bm25.rank(lexical, counts)
 
 
 class _Candidates:

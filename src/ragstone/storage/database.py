@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
@@ -15,7 +15,17 @@ from psycopg.types import TypeInfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ragstone.domain import Asker, Tenant
-from ragstone.errors import DatabaseError, DatabaseUnavailableError, DatabaseUnsuitableError, DiskFullError
+from ragstone.errors import (
+    ConcurrentChangeError,
+    ConflictError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    DatabaseUnsuitableError,
+    DiskFullError,
+    InvalidRequestError,
+    RagstoneError,
+    TenantMovingError,
+)
 from ragstone.storage.migrate import unavailable
 
 # ef_search and the iterative scan: without the scan, recall falls to .67 under filters (docs/decisions/0002).
@@ -74,10 +84,13 @@ class Database:
         """Give the connections back."""
         await self._pool.close()
 
+    def conninfo(self) -> str:
+        """Where to connect beside the pool; blocks while the server is started again."""
+        return make_conninfo("", **{**_KEEPALIVE, **conninfo_to_dict(self._dsn())})
+
     async def _conninfo(self) -> str:
         # It may have to start the server again; other requests are answered meanwhile.
-        dsn = await asyncio.to_thread(self._dsn)
-        return make_conninfo(**{**_KEEPALIVE, **conninfo_to_dict(dsn)})
+        return await asyncio.to_thread(self.conninfo)
 
     async def _configure(self, connection: AsyncConnection) -> None:
         try:
@@ -100,7 +113,7 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection outside any transaction and tenant; its errors come out as Ragstone's own."""
-        try:
+        with _spoken():
             async with self._pool.connection() as connection:
                 try:
                     yield connection
@@ -108,28 +121,15 @@ class Database:
                     # The server has become a standby: the pool must look for the new primary.
                     await connection.close()
                     raise
-        except psycopg.errors.DiskFull as error:
-            raise DiskFullError(
-                "The database has no space left",
-                why=str(error).splitlines()[0],
-                remedy="Free space on its disk and run the command again; what was confirmed is stored",
-            ) from None
-        except PoolTimeout as error:
-            raise DatabaseUnavailableError(
-                "The database does not answer", why=str(error), remedy="`ragstone doctor` looks closer"
-            ) from None
-        except psycopg.OperationalError as error:
-            raise DatabaseUnavailableError(
-                "The connection to the database broke",
-                why=" ".join(str(error).split()),
-                remedy="Try again; `ragstone doctor` looks closer",
-            ) from None
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            raise DatabaseUnavailableError(
-                "The database has become a standby", why=str(error).splitlines()[0], remedy="Try again in a moment"
-            ) from None
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise DatabaseError("The database refused", why=str(error).splitlines()[0]) from None
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[AsyncConnection]:
+        """A connection beside the pool, for locks that end with it and for work that takes long."""
+        with _spoken():
+            conninfo = await self._conninfo()
+            async with await AsyncConnection.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+                await self._configure(connection)
+                yield connection
 
     @asynccontextmanager
     async def transaction(self, asker: Asker) -> AsyncIterator[AsyncConnection]:
@@ -138,23 +138,101 @@ class Database:
             await connection.execute(ENTER, entering(asker))
             yield connection
 
-    async def tenant(self, name: str) -> Tenant:
-        """The tenant of that name, made if there is none."""
-        async with self.connection() as connection:
+    @asynccontextmanager
+    async def registry(self, asker: Asker) -> AsyncIterator[AsyncConnection]:
+        """A transaction on the users, keys and audit log of a tenant; its contents may be in another database."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute(ATTEND, entering(asker))
+            yield connection
+
+    async def tenant(self, name: str, actor: str = "") -> Tenant:
+        """The tenant of that name, made if there is none; the audit log names `actor` for that."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute(ATTEND, {"tenant": 0, "actor": actor, "reads_all": False, "request": ""})
             cursor = await connection.execute("SELECT tenant_id, name, shard, database FROM tenant_named(%s)", (name,))
             row = await cursor.fetchone()
         assert row is not None
         return Tenant(*row)
 
 
+@contextmanager
+def _spoken() -> Iterator[None]:
+    """Errors of the driver come out as Ragstone's own."""
+    try:
+        yield
+    except psycopg.errors.DiskFull as error:
+        raise DiskFullError(
+            "The database has no space left",
+            why=str(error).splitlines()[0],
+            remedy="Free space on its disk and run the command again; what was confirmed is stored",
+        ) from None
+    except _UNFIT as error:
+        raise _unfit(error) from None
+    except PoolTimeout as error:
+        raise DatabaseUnavailableError(
+            "The database does not answer", why=str(error), remedy="`ragstone doctor` looks closer"
+        ) from None
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailableError(
+            "The connection to the database broke",
+            why=" ".join(str(error).split()),
+            remedy="Try again; `ragstone doctor` looks closer",
+        ) from None
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise DatabaseUnavailableError(
+            "The database has become a standby", why=str(error).splitlines()[0], remedy="Try again in a moment"
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError("The database refused", why=str(error).splitlines()[0]) from None
+    except psycopg.DatabaseError as error:
+        if error.sqlstate == _UNSETTLED:
+            raise TenantMovingError("The tenant is being moved or removed", remedy="Try again in a moment") from None
+        if error.sqlstate == _UNFOUNDED:
+            raise ConflictError("The database refused", why=f"{error.diag.message_primary}") from None
+        raise
+
+
+# What the database says of a tenant that is not where somebody believes it to be, and of what must not be done there.
+_UNSETTLED, _UNFOUNDED = "RS002", "RS003"
+
+# What a value can be to blame for. A violated NOT NULL is our own mistake and stays what it is.
+_UNFIT = (
+    psycopg.DataError,
+    psycopg.errors.CheckViolation,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.ForeignKeyViolation,
+    psycopg.errors.ProgramLimitExceeded,
+    UnicodeEncodeError,  # half of a surrogate pair; from the driver
+)
+
+
+def _unfit(error: Exception) -> RagstoneError:
+    """The error of a value that the database cannot take, or not beside what is there."""
+    if isinstance(error, psycopg.IntegrityError) and not isinstance(error, psycopg.errors.CheckViolation):
+        return ConcurrentChangeError(
+            "Something else was changed at the same moment",
+            why=f"this breaks {error.diag.constraint_name}",
+            remedy="Look again and repeat it",
+        )
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        return InvalidRequestError(
+            "The database cannot store a value", why="it is too long", remedy="Send a shorter one"
+        )
+    return InvalidRequestError("The database cannot store or compare a value", why=str(error).splitlines()[0])
+
+
 ENTER = b"""SELECT enter(
-  %(tenant)s, %(actor)s::text, %(readers)s::text[], %(reads_all)s::boolean, %(request)s::text)"""
+  %(tenant)s, %(actor)s::text, %(readers)s::text[], %(reads_all)s::boolean, %(request)s::text, %(shard)s)"""
+
+
+# The same for work that does not depend on where a tenant's contents are.
+ATTEND = b"SELECT attend(%(tenant)s, %(actor)s::text, %(reads_all)s::boolean, %(request)s::text)"
 
 
 def entering(asker: Asker) -> dict[str, object]:
     """The parameters of `ENTER`, which begins a transaction's work on an asker's behalf."""
     return {
-        "tenant": asker.tenant.id,
+        **scope(asker),
         "actor": asker.actor,
         "readers": list(asker.readers),
         "reads_all": asker.reads_all,

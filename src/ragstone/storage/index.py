@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from ragstone.storage.stores import find_store
 
 # Up to this many chunks are compared one by one: docs/decisions/0002-storage.md has the figures.
 SCAN_UP_TO = 4000
+
+_LONG = 600_000  # bytes of postings: more take longer to unpack than others should wait, milliseconds
 
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -95,7 +98,10 @@ class PostgresSnapshot:
         chunk_count, total_length, dead = counts
         self._size = chunk_count
         rankable = None if condition is None else np.array(await self._rankable(condition), np.int64)
-        return Lexical(postings.unpack(await found.fetchall(), dead), chunk_count, total_length, rankable)
+        rows = await found.fetchall()
+        if sum(len(entries) for _, entries in rows) > _LONG:
+            return Lexical(await asyncio.to_thread(postings.unpack, rows, dead), chunk_count, total_length, rankable)
+        return Lexical(postings.unpack(rows, dead), chunk_count, total_length, rankable)
 
     async def dense(
         self, vector: Vector, limit: int, condition: Filter | None, others: Sequence[int] = ()

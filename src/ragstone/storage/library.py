@@ -8,19 +8,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pgvector import HalfVector
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker, Document, EmbeddingModel, IndexedChunk, Known, Store
 from ragstone.errors import ModelError
-from ragstone.storage import postings
 from ragstone.storage.compaction import compact
 from ragstone.storage.database import Database, scope
 from ragstone.storage.statements import statement
-from ragstone.storage.stores import find_store
-
-_SEPARATOR = "\x1f"  # between the titles of a heading path; readers drop control characters
+from ragstone.storage.stores import DEFAULT_LANGUAGE, find_store, model_id
+from ragstone.storage.versions import add_batch, add_version, supersede
 
 
 class PostgresLibrary:
@@ -39,17 +36,17 @@ class PostgresLibrary:
         Raises:
             ModelError: The store exists with another model.
         """
-        model_id = await self._model_id(model)
+        number = await self._model_id(model)
         async with self._database.transaction(self._asker) as connection:
             made = {
                 **self._scope,
                 "public_id": f"vs_{secrets.token_hex(12)}",
                 "name": name,
-                "model": model_id,
-                "language": "english",
+                "model": number,
+                "language": DEFAULT_LANGUAGE,
             }
-            await connection.execute(statement("library", "lock_store_name"), made)
-            await connection.execute(statement("library", "make_store"), made)
+            await connection.execute(statement("stores", "lock_store_name"), made)
+            await connection.execute(statement("stores", "make_store"), made)
         store = await find_store(self._database, self._asker, name)
         if store.model.name != model.name:
             raise ModelError(
@@ -70,29 +67,31 @@ class PostgresLibrary:
 
         All of it is one transaction, however many batches of chunks there are. Each batch is one lexical segment.
         """
-        model_id = await self._model_id(store.model)
+        model = await self._model_id(store.model)
         # Most documents have one batch: waiting for it outside keeps their transaction short.
         batch = await anext(chunks, None)
         async with self._database.transaction(self._asker) as connection:
+            await connection.execute(statement("stores", "stay"), {**self._scope, "store": store.id})
             version = await self._new_version(connection, store, document)
             while batch is not None:
                 if batch:
-                    await _add_batch(connection, version.place, model_id, batch)
+                    await add_batch(connection, version.place, model, batch)
                 batch = await anext(chunks, None)
-            await _supersede(connection, version, model_id)
+            await supersede(connection, version.place, model, version.former)
         return version.file_id
 
     async def remove(self, store: Store, sources: Iterable[str]) -> int:
         """Remove documents; returns how many there were."""
         keys = [_key(source) for source in sources]
-        model_id = await self._model_id(store.model)
+        model = await self._model_id(store.model)
         place = {**self._scope, "store": store.id}
         async with self._database.transaction(self._asker) as connection:
+            await connection.execute(statement("stores", "stay"), place)
             cursor = await connection.execute(statement("library", "lock_documents"), {**place, "source_keys": keys})
             rows = await cursor.fetchall()
             for document_id, version_id in rows:
                 gone = {**place, "document": document_id, "version": version_id}
-                await connection.execute(statement("library", "remove_version", model_id), gone)
+                await connection.execute(statement("library", "remove_version", model), gone)
                 await connection.execute(statement("library", "remove_document"), gone)
         return len(rows)
 
@@ -102,12 +101,7 @@ class PostgresLibrary:
 
     async def _model_id(self, model: EmbeddingModel) -> int:
         if model not in self._models:
-            async with self._database.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT model_named(%s, %s, %s, %s, %s)",
-                    (model.name, model.dimension, model.max_tokens, model.query_prefix, model.passage_prefix),
-                )
-                (self._models[model],) = await _row(cursor)
+            self._models[model] = await model_id(self._database, model)
         return self._models[model]
 
     async def _new_version(self, connection: AsyncConnection, store: Store, document: Document) -> _Version:
@@ -146,67 +140,6 @@ class _Version:
     place: Mapping[str, object]  # parameters that say whose, where and which
     file_id: str
     former: int | None  # the version that it replaces
-
-
-async def add_version(connection: AsyncConnection, place: Mapping[str, object], document: Document) -> int:
-    """Add the document's text as its newest version; returns the version's id."""
-    cursor = await connection.execute(
-        statement("library", "add_version"),
-        {
-            **place,
-            "content_hash": document.content_hash,
-            "pipeline": document.pipeline,
-            "size": document.size,
-            "media_type": document.reading.media_type,
-            "title": document.reading.title,
-            "warnings": list(document.reading.warnings),
-            "body": document.reading.text,
-        },
-    )
-    version_id: int = (await _row(cursor))[0]
-    return version_id
-
-
-async def _supersede(connection: AsyncConnection, version: _Version, model_id: int) -> None:
-    await connection.execute(statement("library", "set_current_version"), version.place)
-    if version.former is not None:
-        former = {**version.place, "version": version.former}
-        await connection.execute(statement("library", "remove_version", model_id), former)
-
-
-async def _add_batch(
-    connection: AsyncConnection, place: Mapping[str, object], model_id: int, batch: Sequence[IndexedChunk]
-) -> None:
-    chunks = [indexed.chunk for indexed in batch]
-    counts = [postings.term_count(indexed) for indexed in batch]
-    cursor = await connection.execute(
-        statement("library", "add_chunks"),
-        {
-            **place,
-            "ordinals": [c.ordinal for c in chunks],
-            "starts": [c.start for c in chunks],
-            "ends": [c.end for c in chunks],
-            "pages": [c.page for c in chunks],
-            "headings": [_SEPARATOR.join(c.heading) for c in chunks],
-            "turns": [Jsonb([(turn.start, turn.heading, turn.page) for turn in c.turns]) for c in chunks],
-            "contexts": [c.context for c in chunks],
-            "bodies": [c.text for c in chunks],
-            "term_counts": counts,
-        },
-    )
-    ids = [row[0] for row in await cursor.fetchall()]
-    cursor = await connection.execute(
-        statement("library", "add_segment"), {**place, "chunk_count": len(batch), "term_total": sum(counts)}
-    )
-    (segment,) = await _row(cursor)
-    terms, entries = postings.pack(ids, batch)
-    await connection.execute(
-        statement("library", "add_postings"), {**place, "terms": terms, "entries": entries, "segment": segment}
-    )
-    await connection.execute(
-        statement("library", "add_vectors", model_id),
-        {**place, "ids": ids, "vectors": [HalfVector(indexed.vector) for indexed in batch]},
-    )
 
 
 async def _row(cursor: AsyncCursor) -> tuple[Any, ...]:

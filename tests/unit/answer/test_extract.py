@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from answer_samples import BY_PASSAGE, BY_WORDS, EMBEDDER, Shelf, hit, question, shelf_of, store
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ragstone.answer.calibration import Policy
 from ragstone.answer.extract import NOTHING_FOUND, extract
+from ragstone.answer.units import MAX_QUOTE
 from ragstone.domain import Answer, GroundingStatus, Hit, Matrix, Turn
 from ragstone.fakes.models import HashingEmbedder
 
@@ -178,6 +180,61 @@ def test_an_answer_consists_of_verbatim_quotes_in_the_order_of_their_citations(
         assert citation.verified
         end = citation.answer_index
     assert end == len(found.text)
+
+
+def windows(text: str, cuts: Sequence[int], overlap: int) -> list[Hit]:
+    """Passages of one document that are cut at these places, each with the end of the one before."""
+    edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    starts = [max(start - overlap, before) for before, start in zip([0, *edges], edges[:-1], strict=False)]
+    return [hit(text[start:end], start=start) for start, end in zip(starts, edges[1:], strict=True) if start < end]
+
+
+def test_a_sentence_that_two_overlapping_passages_share_is_cited_once() -> None:
+    text = "Tea is a drink. Water boils at 100 degrees. Hot water boils away. Milk is white."
+    shared = windows(text, [43], 28)
+    assert "Water boils at 100 degrees." in shared[0].passage.text
+    assert "Water boils at 100 degrees." in shared[1].passage.text
+    for hits in (shared, shared[::-1]):
+        found = answer("When does water boil, at which degrees?", hits)
+        assert quotes(found).count("Water boils at 100 degrees.") == 1
+        assert found.text.count("100 degrees") == 1
+
+
+def test_a_sentence_of_which_one_passage_has_only_the_end_is_cited_once() -> None:
+    text = "The water in the kettle boils at 100 degrees when it is hot."
+    hits = [hit(text), hit(text[23:], start=23)]
+    for ordered in (hits, hits[::-1]):
+        assert len(quotes(answer("water kettle boils 100 degrees hot", ordered))) == 1
+
+
+def test_a_lead_in_is_cited_once_although_its_list_goes_on_behind_the_quote() -> None:
+    items = [f"- Fill the {number}th kettle with water, and wait for it to be hot.\n" for number in range(12)]
+    text = "To make the tea:\n" + "".join(items) + "- Drink the black leaves.\n"
+    assert len(text) > MAX_QUOTE
+    policy = Policy(BY_WORDS.calibration, closeness=0.0, partial_from=0.0)
+    for hits in ([hit(text)], windows(text, [text.index("- Drink")], 600)):
+        found = answer("kettle water tea, black leaves", hits, policy=policy)
+        assert "black leaves" in found.text
+        assert "hot" in found.text
+        assert found.text.count("To make the tea:") == 1, found.text
+
+
+@given(
+    SENTENCES.map(paragraph),
+    st.lists(st.integers(0, 200), max_size=4),
+    st.integers(0, 60),
+    st.booleans(),
+    st.lists(st.sampled_from(WORDS), min_size=1),
+)
+def test_overlapping_passages_never_make_an_answer_say_a_stretch_twice(
+    text: str, cuts: list[int], overlap: int, listed: bool, asked: list[str]
+) -> None:
+    if listed:
+        text = "To make tea:\n- " + text.replace(". ", ".\n- ")
+    policy = Policy(BY_WORDS.calibration, closeness=0.0, partial_from=0.0)
+    found = answer(" ".join(asked), windows(text, cuts, overlap), Shelf({"file_1": text}), policy)
+    spans = sorted((citation.start_index, citation.end_index) for citation in found.citations)
+    assert all(one[1] <= other[0] for one, other in pairwise(spans)), (spans, found.text)
 
 
 def test_the_same_question_gets_the_same_answer() -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from ragstone.domain import Chunk, Reading
+from ragstone.domain import Chunk, Chunking, Reading
 from ragstone.errors import DatabaseUnavailableError, UnreadableFileError
 from ragstone.fakes.models import HashingEmbedder
 from ragstone.ingest import read
@@ -42,7 +42,7 @@ class Reader:
 
 
 def job(file: SourceFile) -> Job:
-    return Job(str(file.path), file.relative, None, "english", 50, 1, read.Limits())
+    return Job(str(file.path), file.relative, None, "english", Chunking(50), 1, read.Limits())
 
 
 def readers(*found: Reader) -> Sequence[Sandbox]:

@@ -7,26 +7,33 @@ import hashlib
 import os
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from ragstone.domain import Chunk, Chunking
 from ragstone.errors import RagstoneError, UnreadableFileError
 from ragstone.fakes.models import WordTokenizer
 from ragstone.ingest import read
-from ragstone.ingest.prepare import Done, Job, Message, Opened, Unchanged, prepare
+from ragstone.ingest.prepare import Done, Job, Message, Opened, Unchanged, pipeline, prepare
 from ragstone.ingest.sandbox import Sandbox, sandbox
 
 pytestmark = pytest.mark.anyio
 
 
-def job(path: Path, known: bytes | None = None, max_bytes: int = 10_000) -> Job:
+def job(
+    path: Path,
+    known: bytes | None = None,
+    max_bytes: int = 10_000,
+    chunking: Chunking = Chunking(50),  # noqa: B008  frozen
+) -> Job:
     return Job(
         path=str(path),
         name=path.name,
         known_hash=known,
         language="english",
-        chunk_tokens=50,
+        chunking=chunking,
         max_bytes=max_bytes,
         limits=read.Limits(),
     )
@@ -46,6 +53,39 @@ def test_a_file_becomes_its_reading_its_chunks_with_their_terms_and_an_end(tmp_p
     pieces = [piece for batch in batches if isinstance(batch, list) for piece in batch]
     assert len(pieces) > 1
     assert all(piece.terms["granit"] for piece in pieces)
+
+
+def test_chunks_overlap_as_the_job_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(" ".join(f"Stone number {number} lies here." for number in range(60)))
+
+    def cut(chunking: Chunking) -> list[Chunk]:
+        found = prepare(job(path, chunking=chunking), WordTokenizer())
+        return [piece.chunk for message in found if isinstance(message, list) for piece in message]
+
+    assert all(one.end < other.start for one, other in pairwise(cut(Chunking(50))))
+    assert all(other.start < one.end < other.end for one, other in pairwise(cut(Chunking(50, 20))))
+
+
+def test_another_chunking_is_another_pipeline_and_none_with_overlap_is_one_without() -> None:
+    found = {pipeline(Chunking(*sizes)) for sizes in ((50, 0), (50, 5), (50, 25), (505, 0), (5, 0))}
+    assert len(found) == 5
+    assert pipeline(Chunking(200)).endswith("/200")  # as it was before chunks could overlap
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "given"),
+    [
+        ((200, 50), 256, (200, 50)),
+        ((256, 128), 256, (256, 128)),
+        ((800, 400), 256, (256, 128)),
+        ((4096, 400), 256, (256, 25)),
+    ],
+)
+def test_a_chunking_beyond_what_the_model_reads_is_capped(
+    asked: tuple[int, int], limit: int, given: tuple[int, int]
+) -> None:
+    assert Chunking(*asked).within(limit) == Chunking(*given)
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:

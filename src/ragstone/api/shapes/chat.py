@@ -96,13 +96,18 @@ class ChatStream:
         }
 
 
+def telling(stream: ChatStream, answer: Answer, ending: Ending) -> Iterator[Chunk]:
+    """All that follows the start once the answer is there."""
+    for piece in pieces(answer):
+        yield from stream.cite(piece) if isinstance(piece, Citation) else stream.write(piece)
+    yield from stream.complete(ending)
+
+
 def play(asked: ChatAsked, answer: Answer, link: Link, ending: Ending) -> Iterator[Chunk]:
     """A finished answer told from its beginning; what is told adds up to what `completion` makes of it."""
     stream = ChatStream(asked, link)
     yield from stream.start()
-    for piece in pieces(answer):
-        yield from stream.cite(piece) if isinstance(piece, Citation) else stream.write(piece)
-    yield from stream.complete(ending)
+    yield from telling(stream, answer, ending)
 
 
 def _finish(ending: Ending) -> str:

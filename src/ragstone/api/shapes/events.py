@@ -21,8 +21,8 @@ class ResponseStream:
     """Turns what becomes known of an answer into events; each step returns those that are due.
 
     The steps, in order: `create`, `start`, `search`, `found`, then `write` and `cite` as often as need be, and one of
-    `complete`, `cut_short` and `fail`, the last of which may come at any time. A search can be left out. What was told
-    adds up to the response of the last event.
+    `complete`, `cut_short`, `cancel` and `fail`, the last two of which may come at any time. A search can be left out.
+    What was told adds up to the response of the last event.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -51,9 +51,9 @@ class ResponseStream:
             *(self._search(state) for state in ("in_progress", "searching")),
         ]
 
-    def found(self, hits: Sequence[Hit]) -> list[Event]:
-        """The search is over."""
-        self._draft = replace(self._draft, hits=tuple(hits))
+    def found(self, hits: Sequence[Hit], queries: Sequence[str] = ()) -> list[Event]:
+        """The search is over; it was for these queries, if they are others than those it began with."""
+        self._draft = replace(self._draft, hits=tuple(hits), queries=tuple(queries) or self._draft.queries)
         item = output(self._asked, Status.IN_PROGRESS, self._draft)[0]
         return [self._search("completed"), self._event("response.output_item.done", output_index=0, item=item)]
 
@@ -92,6 +92,10 @@ class ResponseStream:
         if not self._told:
             return [self._event("error", code=failure.code.value, message=failure.message, param=None)]
         return [self._state("response.failed", Status.FAILED, Ending(failure=failure))]
+
+    def cancel(self) -> list[Event]:
+        """There will be no answer, since the asker called it off; no event of that name is published."""
+        return [self._state("response.incomplete", Status.CANCELLED)]
 
     def _open(self) -> list[Event]:
         """The message and its text, if they have not begun yet."""
@@ -137,10 +141,21 @@ class ResponseStream:
         return {"type": kind, "sequence_number": self._told - 1, **more}
 
 
-def play(asked: Asked, answer: Answer, ending: Ending) -> Iterator[Event]:
-    """A finished answer told from its beginning; the last event holds the response that `completed` makes of it."""
-    stream = ResponseStream(asked)
-    yield from (*stream.create(), *stream.start(), *stream.search(), *stream.found(answer.nearest))
+def opening(stream: ResponseStream) -> list[Event]:
+    """All that can be told before anything is known."""
+    return [*stream.create(), *stream.start(), *stream.search()]
+
+
+def telling(stream: ResponseStream, answer: Answer, ending: Ending) -> Iterator[Event]:
+    """All that follows once the answer is there."""
+    yield from stream.found(answer.nearest, answer.queries)
     for piece in pieces(answer):
         yield from stream.cite(piece) if isinstance(piece, Citation) else stream.write(piece)
     yield from stream.complete(ending)
+
+
+def play(asked: Asked, answer: Answer, ending: Ending) -> Iterator[Event]:
+    """A finished answer told from its beginning; the last event holds the response that `completed` makes of it."""
+    stream = ResponseStream(asked)
+    yield from opening(stream)
+    yield from telling(stream, answer, ending)

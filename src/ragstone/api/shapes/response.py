@@ -34,7 +34,7 @@ class Draft:
     @classmethod
     def of(cls, asked: Asked, answer: Answer) -> Draft:
         """All of a finished answer."""
-        return cls((asked.question,), answer.nearest, answer.text, answer.citations)
+        return cls(answer.queries or (asked.question,), answer.nearest, answer.text, answer.citations)
 
 
 _NOTHING, _OPEN = Draft(), Ending()

@@ -93,7 +93,7 @@ _SIGNATURES = (
 _UNMISTAKABLE = tuple(pair for pair in _SIGNATURES if not pair[0].isascii() or b"\x00" in pair[0])
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # how a container begins
 _PDF_HEADER_WITHIN = 1024  # bytes; readers of PDF tolerate garbage in front
 
 
@@ -109,8 +109,8 @@ def kind_of(source: Source) -> Kind:
         raise source.unreadable("it is empty", "Fill it or remove it.")
     if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
         return Kind.PDF
-    if data.startswith(_ZIP):
-        return _kind_of_zip(source)
+    if data.startswith(ZIP):
+        return kind_of_zip(source)
     if data.startswith(_OLE):
         raise _legacy(source)
     if data.startswith(b"{\\rtf"):
@@ -124,7 +124,13 @@ def _extension(source: Source) -> str:
     return PurePath(source.name).suffix.lower()
 
 
-def _kind_of_zip(source: Source) -> Kind:
+def kind_of_zip(source: Source) -> Kind:
+    """The reader for a zip container; its end is enough, where the names of its parts stand.
+
+    Raises:
+        UnreadableFileError: It is damaged, goes beyond the limits, or its content is not what its name says.
+        FileSkippedError: It is an archive of files.
+    """
     archive = Archive(source)
     names = set(archive.names)
     for part, kind in (("word/", Kind.DOCX), ("ppt/", Kind.PPTX), ("xl/", Kind.XLSX)):

@@ -113,6 +113,9 @@ BEGIN
     INSERT INTO audience (tenant_id, readers, readers_key) VALUES (current_tenant(), sorted, key)
     ON CONFLICT (tenant_id, readers_key) DO NOTHING;
     SELECT id INTO found FROM audience WHERE tenant_id = current_tenant() AND readers_key = key;
+  END IF;
+  -- One that was made after the transaction was entered, here or elsewhere.
+  IF NOT found = ANY (current_audiences()) THEN
     PERFORM set_config('ragstone.audiences', (current_audiences() || found)::text, true);
   END IF;
   RETURN found;

@@ -1,33 +1,6 @@
 -- The writing side. Every statement names its tenant although row-level security would add it: pruning of
 -- partitions needs it, and a policy is the second lock of the door, not the first.
 
--- name: lock_store_name
--- Names are not unique: this keeps two processes from making the same store.
-SELECT pg_advisory_xact_lock(hashtextextended('ragstone.store.' || %(name)s, %(tenant)s));
-
--- name: make_store
-INSERT INTO store (tenant_id, public_id, name, model_id, language)
-SELECT %(tenant)s, %(public_id)s, %(name)s, %(model)s, %(language)s
-WHERE NOT EXISTS (SELECT FROM store WHERE tenant_id = %(tenant)s AND name = %(name)s);
-
--- name: find_store
-SELECT s.id, s.public_id, s.name, s.language, s.created_at,
-       m.name AS model, m.dimension, m.max_tokens, m.query_prefix, m.passage_prefix
-FROM store s JOIN embedding_model m ON m.id = s.model_id
-WHERE s.tenant_id = %(tenant)s AND (s.name = %(name)s OR s.public_id = %(name)s)
--- A store may be named like the id of another: the id wins, it cannot be chosen. Of stores of one name, the oldest.
-ORDER BY s.public_id = %(name)s DESC, s.id
-LIMIT 1;
-
--- name: list_stores
-SELECT s.public_id, s.name, m.name AS model, s.created_at,
-       (SELECT count(*) FROM document d WHERE d.tenant_id = %(tenant)s AND d.store_id = s.id) AS documents,
-       (SELECT COALESCE(sum(g.chunk_count), 0) FROM segment g WHERE g.tenant_id = %(tenant)s AND g.store_id = s.id)
-       - (SELECT count(*) FROM tombstone t WHERE t.tenant_id = %(tenant)s AND t.store_id = s.id) AS chunks
-FROM store s JOIN embedding_model m ON m.id = s.model_id
-WHERE s.tenant_id = %(tenant)s
-ORDER BY s.name;
-
 -- name: known
 SELECT d.source, v.content_hash, v.pipeline, d.attributes, readers_of(d.audience_id)
 FROM document d

@@ -1,0 +1,1 @@
+"""`/admin`: what a tenant's administrators and the installation's operators do."""

@@ -1,0 +1,241 @@
+"""A write that is repeated under its Idempotency-Key is done once, whichever replica is asked.
+
+The key is claimed in the database before the write and its answer recorded behind it. The body passes through
+untouched; only its digest is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ragstone.api.faults import answer_for, fault
+from ragstone.api.fingerprint import HEAD_BYTES, Fingerprint, head_of
+from ragstone.bootstrap import House
+from ragstone.domain import Asker
+from ragstone.errors import RagstoneError
+from ragstone.storage.idempotency import LOCK, Claim, IdempotencyKeys, Recorded
+
+HEADER = "idempotency-key"
+REPLAYED = "idempotency-replayed"
+LONGEST_KEY = 255  # characters
+LARGEST_ANSWER = 2**20  # bytes of an answer that is kept
+
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_UNSETTLED = frozenset({401, 403, 408, 429})  # answers to the caller's standing or to the moment, not to the request
+_EVENTS = "text/event-stream"
+
+_log = logging.getLogger(__name__)
+
+
+class Idempotency:
+    """Lets the first request of a key through and answers its repetitions."""
+
+    def __init__(self, app: ASGIApp, *, house: House) -> None:
+        """Wrap an application; `request.state.asker` is known already."""
+        self._app = app
+        self._house = house
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer for it."""
+        key = Headers(scope=scope).get(HEADER) if scope["type"] == "http" and scope["method"] in _WRITES else None
+        asker: Asker | None = scope.get("state", {}).get("asker")
+        if key is None or asker is None:
+            await self._app(scope, receive, send)
+            return
+        if not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+            await _malformed()(scope, receive, send)
+            return
+        head = head_of(scope["method"], scope["path"], scope["query_string"], asker)
+        body = _Body.of(scope, receive, head)
+        try:
+            keys = IdempotencyKeys(self._house.session(asker).database, asker)
+            known = await keys.claim(key, head)
+        except RagstoneError as error:
+            await answer_for(error)(scope, receive, send)
+            return
+        if isinstance(known, Claim):
+            async with _held(keys, known):
+                await _First(keys, known, body, send).run(self._app, scope)
+        else:
+            answer = await _repeated(known, body)
+            await answer(scope, receive, send)
+
+
+@dataclass
+class _Body:
+    """The body of a request on its way to the application."""
+
+    _receive: Receive
+    fingerprint: Fingerprint
+    ended: bool
+    broken: bool = False  # the client left in the middle of it
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive, head: bytes) -> _Body:
+        """The body that the headers announce."""
+        headers = Headers(scope=scope)
+        comes = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        return cls(receive, Fingerprint(head, headers.get("content-type", "")), ended=not comes)
+
+    async def receive(self) -> Message:
+        """The next message, untouched."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.fingerprint.add(message.get("body", b""))
+            self.ended = not message.get("more_body", False)
+        elif not self.ended:
+            self.ended = self.broken = True
+        return message
+
+    async def read_out(self) -> None:
+        """Read what nobody has read."""
+        while not self.ended:
+            await self.receive()
+
+
+@dataclass
+class _First:
+    """The request that is worked on, whose answer is held back until it is recorded."""
+
+    _keys: IdempotencyKeys
+    _claim: Claim
+    _body: _Body
+    _send: Send
+    _start: Message = field(default_factory=dict)
+    _pieces: list[bytes] = field(default_factory=list)
+    _settled: bool = False
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Let the application answer; a key without an answer is free again."""
+        try:
+            await app(scope, self._body.receive, self._take)
+        finally:
+            if not self._settled:
+                await self._settle(None)
+
+    async def _take(self, message: Message) -> None:
+        if self._settled:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            self._start = message
+            if not self._is_kept():
+                await self._settle(self._unkept())
+                await self._send(message)
+        else:
+            self._pieces.append(message.get("body", b""))
+            ended = not message.get("more_body", False)
+            too_large = sum(map(len, self._pieces)) > LARGEST_ANSWER
+            if ended or too_large:
+                await self._settle(self._unkept() if too_large else self._recorded(b"".join(self._pieces)))
+                await self._send(self._start)
+                await self._send({**message, "body": b"".join(self._pieces)})
+
+    def _is_kept(self) -> bool:
+        """Whether the answer will be repeated; a stream has been seen once, and a secret is shown once."""
+        headers = Headers(raw=self._start.get("headers", []))
+        streamed = headers.get("content-type", "").startswith(_EVENTS)
+        return self._answers() and not streamed and "no-store" not in headers.get("cache-control", "")
+
+    def _answers(self) -> bool:
+        status: int = self._start["status"]
+        return status < 500 and status not in _UNSETTLED  # noqa: PLR2004
+
+    def _unkept(self) -> Recorded | None:
+        return self._recorded(None) if self._answers() else None
+
+    def _recorded(self, body: bytes | None) -> Recorded:
+        media_type = Headers(raw=self._start.get("headers", [])).get("content-type")
+        return Recorded(b"", self._start["status"], media_type, body)
+
+    async def _settle(self, answer: Recorded | None) -> None:
+        """Record the answer, or free the key; the client is answered whatever becomes of that."""
+        self._settled = True
+        try:
+            if answer is not None and await self._has_whole_body(answer):
+                whole = Recorded(self._body.fingerprint.digest(), answer.status, answer.media_type, answer.body)
+                await self._keys.record(self._claim, whole)
+            else:
+                await self._keys.free(self._claim)
+        except RagstoneError as error:
+            _log.warning("an Idempotency-Key stays in use for %d s: %s", LOCK.total_seconds(), error)
+
+    async def _has_whole_body(self, answer: Recorded) -> bool:
+        # What was done is known by its whole request. What was refused unread can be asked again.
+        if answer.status is not None and answer.status < 400:  # noqa: PLR2004
+            await self._body.read_out()
+        return self._body.ended and not self._body.broken
+
+
+@asynccontextmanager
+async def _held(keys: IdempotencyKeys, claim: Claim) -> AsyncIterator[None]:
+    """Keep the claim while the work lasts."""
+
+    async def extend() -> None:
+        held = True
+        while held:
+            await asyncio.sleep(LOCK.total_seconds() / 3)
+            with suppress(RagstoneError):  # the database may be back for the next try
+                held = await keys.hold(claim)
+
+    extending = asyncio.create_task(extend())
+    try:
+        yield
+    finally:
+        extending.cancel()
+        await asyncio.gather(extending, return_exceptions=True)
+
+
+async def _repeated(known: Recorded, body: _Body) -> Response:
+    if known.fingerprint[:HEAD_BYTES] != body.fingerprint.head:
+        return _reused()
+    if known.status is None:
+        return _in_use()
+    await body.read_out()
+    if body.fingerprint.digest() != known.fingerprint:
+        return _reused()
+    if known.body is None:
+        return _not_kept(known)
+    answer = Response(known.body, known.status, {REPLAYED: "true"})
+    if known.media_type is not None:
+        answer.headers["content-type"] = known.media_type
+    return answer
+
+
+def _malformed() -> JSONResponse:
+    message = f"{HEADER} is not 1 to {LONGEST_KEY} printable characters. Send a new UUID for each write"
+    return fault(400, "invalid_request_error", message, param=HEADER, code="invalid_value")
+
+
+def _reused() -> JSONResponse:
+    message = "This Idempotency-Key was used for another request, or with other rights. Send a new key for each write"
+    return _conflict(message, "idempotency_key_reused")
+
+
+def _in_use() -> JSONResponse:
+    message = "The first request with this Idempotency-Key is still worked on. Try again in a second"
+    return fault(409, "invalid_request_error", message, param=HEADER, code="idempotency_key_in_use", retry_after=1)
+
+
+def _not_kept(known: Recorded) -> JSONResponse:
+    if (known.media_type or "").startswith(_EVENTS):
+        message = "The answer to this Idempotency-Key was a stream, which is not repeated. Get what it made by its id"
+        return _conflict(message, "idempotency_key_streamed")
+    message = (
+        f"This Idempotency-Key was answered with status {known.status}, but the answer is not kept: it was too large, "
+        "or it showed a secret. Look at what was made, or send a new key"
+    )
+    return _conflict(message, "idempotency_key_not_kept")
+
+
+def _conflict(message: str, code: str) -> JSONResponse:
+    answer = fault(409, "invalid_request_error", message, param=HEADER, code=code)
+    answer.headers["x-should-retry"] = "false"  # OpenAI's clients repeat every 409 otherwise
+    return answer

@@ -1,0 +1,79 @@
+"""What the commands of administrators have in common: for whom they act, and how they show what they found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ragstone import bootstrap
+from ragstone.cli.arguments import out
+from ragstone.domain import Asker
+from ragstone.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from ragstone.storage.pages import Excerpt, Page
+
+T = TypeVar("T")
+
+TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="Whose.")]
+_PAGE = 500
+
+
+async def asker_of(house: bootstrap.House, name: str) -> Asker:
+    """The command line as an administrator of this tenant; the tenant `default` is made if there is none.
+
+    Raises:
+        NotFoundError: There is no such tenant.
+    """
+    from ragstone.storage.tenants import find_tenant
+
+    if name == bootstrap.TENANT:
+        return bootstrap.everything(await house.database.tenant(name, bootstrap.COMMAND_LINE), bootstrap.COMMAND_LINE)
+    found = await find_tenant(house.database, name)
+    if found is None:
+        raise NotFoundError(f"There is no tenant {name}", remedy=f"`ragstone tenants create {name}` makes it")
+    return bootstrap.everything(found, bootstrap.COMMAND_LINE)
+
+
+async def every(page: Callable[[Excerpt], Awaitable[Page[T]]], name_of: Callable[[T], str]) -> list[T]:
+    """All rows of a list that comes in pages, the oldest first."""
+    from ragstone.storage.pages import Excerpt
+
+    found: list[T] = []
+    excerpt = Excerpt(limit=_PAGE, newest_first=False)
+    while True:
+        some = await page(excerpt)
+        found += some.items
+        if not some.has_more:
+            return found
+        excerpt = replace(excerpt, after=name_of(some.items[-1]))
+
+
+def seconds_of(time: datetime | None) -> int | None:
+    """Whole seconds since 1970, as scripts get them; None for never."""
+    return None if time is None else int(time.timestamp())
+
+
+def shown(time: datetime | None) -> str:
+    """A time for people, in UTC; empty for never."""
+    return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def print_json(value: object) -> None:
+    """One line on standard output."""
+    print(json.dumps(value))  # noqa: T201
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows for people."""
+    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    out.print(table)

@@ -1,0 +1,256 @@
+"""Stored answers in PostgreSQL: each is seen by who asked for it and by nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from ragstone.domain import Answer, Asker, Question
+from ragstone.errors import ClaimLostError, NotFoundError
+from ragstone.storage.database import Database, scope
+from ragstone.storage.queue import Claim, Kind, end, enqueue
+from ragstone.storage.statements import statement
+from ragstone.storage.written import answer_of, answer_text, question_object, question_of
+
+_FORGOTTEN_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request for an answer: one turn of a conversation."""
+
+    public_id: str  # resp_...
+    created_at: datetime
+    question: Question
+    settings: Mapping[str, object]  # of the request, in JSON's types; every answer repeats them
+    items: tuple[Mapping[str, object], ...]  # of its input, in JSON's types
+    lifetime: timedelta  # for which it is kept
+    previous: int | None = None  # id inside the database of the turn before it
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A request for an answer, and what became of it."""
+
+    id: int  # inside the database
+    public_id: str
+    created_at: datetime
+    asked: str  # the question's own words
+    settings: Mapping[str, object]
+    items: tuple[Mapping[str, object], ...]
+    status: str  # queued, in_progress, completed, cancelled or failed
+    answer: Answer | None  # of a completed one
+    completed_at: datetime | None
+    error_code: str | None  # of a failed one, as is the next
+    error_message: str | None
+
+
+class PostgresAnswers:
+    """The answers of one asker."""
+
+    def __init__(self, database: Database, asker: Asker) -> None:
+        """Act for this asker."""
+        self._database = database
+        self._asker = asker
+        self._scope = {
+            **scope(asker),
+            "actor": asker.actor,
+            "readers": list(asker.readers),
+            "reads_all": asker.reads_all,
+        }
+
+    async def keep(self, turn: Turn, answer: Answer, completed_at: datetime) -> None:
+        """Store a finished answer."""
+        async with self._database.transaction(self._asker) as connection:
+            await self._add(connection, turn, "completed", answer_text(answer), completed_at)
+
+    async def queue(self, turn: Turn) -> None:
+        """Have the answer made by a worker."""
+        async with self._database.transaction(self._asker) as connection:
+            number = await self._add(connection, turn, "queued", None, None)
+            await enqueue(connection, self._asker, Kind.ANSWER, number, self._asker.priority)
+
+    async def find(self, public_id: str) -> StoredAnswer:
+        """The answer of that id.
+
+        Raises:
+            NotFoundError: There is none that the asker may see.
+        """
+        found = await self._all("find_response", public_id)
+        if not found:
+            raise _unknown(public_id)
+        return found[0]
+
+    async def status(self, public_id: str) -> str:
+        """How far the answer of that id is.
+
+        Raises:
+            NotFoundError: There is none that the asker may see.
+        """
+        async with self._database.transaction(self._asker) as connection:
+            cursor = await connection.execute(statement("answers", "response_status"), self._named(public_id))
+            row = await cursor.fetchone()
+        if row is None:
+            raise _unknown(public_id)
+        return str(row[0])
+
+    async def conversation(self, public_id: str) -> list[StoredAnswer]:
+        """The answer of that id behind those that it goes on from, without the passages they were looked for in.
+
+        Raises:
+            NotFoundError: There is none that the asker may see.
+        """
+        found = await self._all("conversation", public_id)
+        if not found:
+            raise _unknown(public_id)
+        return found
+
+    async def cancel(self, public_id: str) -> StoredAnswer:
+        """Call the answer off, if it is not there yet; returns what has become of it.
+
+        Raises:
+            NotFoundError: There is none that the asker may see.
+        """
+        async with self._database.transaction(self._asker) as connection:
+            await connection.execute(statement("answers", "forget_answer_task"), self._named(public_id))
+            await connection.execute(statement("answers", "cancel_response"), self._named(public_id))
+        return await self.find(public_id)
+
+    async def delete(self, public_id: str) -> None:
+        """Remove the answer of that id; those that go on from it stay.
+
+        Raises:
+            NotFoundError: There is none that the asker may see.
+        """
+        async with self._database.transaction(self._asker) as connection:
+            await connection.execute(statement("answers", "forget_answer_task"), self._named(public_id))
+            cursor = await connection.execute(statement("answers", "remove_response"), self._named(public_id))
+            if await cursor.fetchone() is None:
+                raise _unknown(public_id)
+
+    async def _add(
+        self,
+        connection: AsyncConnection,
+        turn: Turn,
+        status: str,
+        answered: str | None,
+        completed_at: datetime | None,
+    ) -> int:
+        question = question_object(turn.question)
+        asked = {"settings": dict(turn.settings), "input": list(turn.items), "question": question}
+        row = {
+            **self._scope,
+            "public_id": turn.public_id,
+            "previous": turn.previous,
+            "status": status,
+            "asked": json.dumps(asked),
+            "answered": answered,
+            "created_at": turn.created_at,
+            "completed_at": completed_at,
+            "lifetime": turn.lifetime,
+        }
+        cursor = await connection.execute(statement("answers", "add_response"), row)
+        added = await cursor.fetchone()
+        assert added is not None
+        return int(added[0])
+
+    async def _all(self, name: str, public_id: str) -> list[StoredAnswer]:
+        async with self._database.transaction(self._asker) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            await cursor.execute(statement("answers", name), self._named(public_id))
+            return [_stored(row) for row in await cursor.fetchall()]
+
+    def _named(self, public_id: str) -> dict[str, object]:
+        # The database takes no NUL, and no id has one.
+        return {**self._scope, "response": "" if "\0" in public_id else public_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An answer that a worker is to make."""
+
+    asker: Asker  # on whose behalf
+    question: Question  # without its stores
+    stores: tuple[str, ...]  # ids of these
+
+
+async def begin(database: Database, claim: Claim) -> Wanted:
+    """What is to be answered for this claim.
+
+    Raises:
+        ClaimLostError: It was cancelled or taken away, or the response is gone.
+    """
+    async with database.transaction(claim.asker) as connection:
+        cursor = await connection.execute(statement("answers", "begin_response"), claim.scope)
+        row = await cursor.fetchone()
+    if row is None:
+        raise ClaimLostError(f"Task {claim.id} was taken away", why="its response was cancelled or removed")
+    actor, readers, reads_all, question = row
+    asker = Asker(claim.tenant, actor, tuple(readers), reads_all=reads_all)
+    return Wanted(asker, *question_of(question))
+
+
+async def finish(database: Database, claim: Claim, answer: Answer) -> None:
+    """Store the answer and end the task, both or neither.
+
+    Raises:
+        ClaimLostError: It was cancelled or taken away; nothing is stored.
+    """
+    answered = {**claim.scope, "answered": answer_text(answer)}
+    async with database.transaction(claim.asker) as connection:
+        await end(connection, claim)
+        await connection.execute(statement("answers", "complete_response"), answered)
+
+
+async def give_up(database: Database, claim: Claim, code: str, message: str) -> None:
+    """End the task: there will be no answer, now or later.
+
+    Raises:
+        ClaimLostError: It was cancelled or taken away; nothing is stored.
+    """
+    async with database.transaction(claim.asker) as connection:
+        await end(connection, claim)
+        failed = {**claim.scope, "code": code, "reason": message}
+        await connection.execute(statement("answers", "give_response_up"), failed)
+
+
+async def forget_expired(database: Database) -> int:
+    """Delete the answers of all tenants whose time is over; returns how many."""
+    total = 0
+    while True:
+        async with database.connection() as connection:
+            cursor = await connection.execute("SELECT forget_responses(%s)", (_FORGOTTEN_AT_ONCE,))
+            row = await cursor.fetchone()
+        gone: int = row[0] if row else 0
+        total += gone
+        if gone < _FORGOTTEN_AT_ONCE:
+            return total
+
+
+def _stored(row: Mapping[str, Any]) -> StoredAnswer:
+    asked = row["request"]
+    return StoredAnswer(
+        id=row["id"],
+        public_id=row["public_id"],
+        created_at=row["created_at"],
+        asked=asked["question"]["text"],
+        settings=asked["settings"],
+        items=tuple(asked["input"]),
+        status=row["status"],
+        answer=None if row["body"] is None else answer_of(row["body"]),
+        completed_at=row["completed_at"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+    )
+
+
+def _unknown(public_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no response {public_id}", remedy="It may have been deleted, have expired, or not have been stored"
+    )

@@ -1,0 +1,118 @@
+"""A file on its way in: its row is made first, then come the bytes, then everybody who may read it sees it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from ragstone.domain import Asker
+from ragstone.errors import InvalidRequestError
+from ragstone.ports import Objects
+from ragstone.storage.audiences import audience_of
+from ragstone.storage.content import Count
+from ragstone.storage.database import Database, scope
+from ragstone.storage.removal import erase_file
+from ragstone.storage.statements import statement
+
+PATIENCE = timedelta(hours=2)  # an upload that is not complete by then has broken off
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that is completely there."""
+
+    id: int  # inside the database
+    public_id: str  # file-..., what the interface shows
+    filename: str
+    purpose: str
+    size: int  # bytes
+    media_type: str  # by its content
+    place: str  # of its bytes: database, bucket, or source, where it was ingested from
+    created_at: datetime
+    expires_at: datetime | None
+    readers: tuple[str, ...]  # principals; none: everybody in the tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """What is told of a file beside its bytes."""
+
+    purpose: str = "assistants"
+    readers: tuple[str, ...] = ()  # principals; none: everybody in the tenant
+    lifetime: timedelta | None = None  # None: until it is deleted
+
+
+class Upload:
+    """A file whose bytes are coming in."""
+
+    def __init__(self, database: Database, asker: Asker, places: Mapping[str, Objects], filename: str) -> None:
+        """A bucket, where there is one, takes new files."""
+        public_id = f"file-{secrets.token_hex(12)}"
+        self._database = database
+        self._asker = asker
+        self._place = "bucket" if "bucket" in places else "database"
+        self._objects = places[self._place]
+        self._file = {**scope(asker), "file": public_id, "public_id": public_id, "filename": filename}
+        self._key = f"{asker.tenant.id}/{public_id}"
+        self._count = Count()
+        self.finished = False
+
+    async def begin(self, readers: Sequence[str]) -> None:
+        """Make the row that the bytes belong to."""
+        async with self._database.transaction(self._asker) as connection:
+            audience = await audience_of(connection, readers)
+            begun = {**self._file, "audience": audience, "place": self._place, "patience": PATIENCE}
+            await connection.execute(statement("files", "begin_file"), begun)
+
+    async def write(self, pieces: AsyncIterator[bytes]) -> int:
+        """Store the bytes; returns how many there were.
+
+        Raises:
+            ObjectsUnavailableError: Their place cannot be reached.
+            DatabaseError: The same, where they lie in the database.
+        """
+        await self._objects.write(self._key, self._count.through(pieces))
+        return self._count.size
+
+    async def finish(self, particulars: Particulars) -> StoredFile:
+        """Let those who may read the file see it.
+
+        Raises:
+            InvalidRequestError: The readers leave the asker out, or it took so long that the upload has expired.
+        """
+        async with self._database.transaction(self._asker) as connection:
+            finished = {
+                **self._file,
+                "audience": await audience_of(connection, particulars.readers),
+                "purpose": particulars.purpose,
+                "lifetime": particulars.lifetime,
+                "size": self._count.size,
+                "media_type": self._count.media_type(str(self._file["filename"])),
+                "content_hash": self._count.hash,
+            }
+            await connection.execute(statement("files", "hand_parts_over"), finished)
+            cursor = connection.cursor(row_factory=dict_row)
+            await cursor.execute(statement("files", "finish_file"), finished)
+            row = await cursor.fetchone()
+        if row is None:
+            raise InvalidRequestError(f"The upload took longer than {PATIENCE}", remedy="Send a smaller file")
+        self.finished = True
+        return stored_file(row)
+
+    async def abandon(self) -> None:
+        """Leave nothing behind."""
+        async with self._database.transaction(self._asker) as connection:
+            abandoned = await connection.execute(statement("files", "abandon_file"), self._file)
+        # None: it was finished, and only the answer of the database was lost.
+        if abandoned.rowcount:
+            await erase_file(self._database, self._asker, self._objects, str(self._file["file"]))
+
+
+def stored_file(row: Mapping[str, Any]) -> StoredFile:
+    """A file out of the columns of its row."""
+    return StoredFile(**{**row, "readers": tuple(row["readers"])})

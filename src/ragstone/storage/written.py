@@ -1,0 +1,82 @@
+"""Questions and answers as they are written down: JSON, and back without a difference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ragstone.domain import (
+    Answer,
+    Citation,
+    Comparison,
+    Compound,
+    Condition,
+    Filter,
+    Fusion,
+    GroundingStatus,
+    Hit,
+    Passage,
+    Question,
+    Scores,
+    Turn,
+)
+
+
+def answer_text(answer: Answer) -> str:
+    """An answer as JSON."""
+    return json.dumps(asdict(answer))
+
+
+def answer_of(text: str) -> Answer:
+    """The answer that was written so."""
+    written = json.loads(text)
+    return Answer(
+        text=written["text"],
+        status=GroundingStatus(written["status"]),
+        citations=tuple(Citation(**{**cited, "heading": tuple(cited["heading"])}) for cited in written["citations"]),
+        nearest=tuple(Hit(_passage(hit["passage"]), Scores(**hit["scores"])) for hit in written["nearest"]),
+        timings_ms=written["timings_ms"],
+        queries=tuple(written["queries"]),
+    )
+
+
+def question_object(question: Question) -> dict[str, object]:
+    """A question in JSON's types; its stores by their ids, since they may change until it is asked."""
+    stores = [store.public_id for store in question.stores]
+    return {**asdict(question), "stores": stores, "filter": _filter_object(question.filter)}
+
+
+def question_of(written: Mapping[str, Any]) -> tuple[Question, tuple[str, ...]]:
+    """The question that was written so, still without stores, and their ids."""
+    fusion = written["fusion"]
+    known = {
+        "stores": (),
+        "filter": _filter_of(written["filter"]),
+        "fusion": None if fusion is None else Fusion(**fusion),
+    }
+    return Question(**{**written, **known}), tuple(written["stores"])
+
+
+def _passage(written: Mapping[str, Any]) -> Passage:
+    turns = tuple(Turn(turn["start"], tuple(turn["heading"]), turn["page"]) for turn in written["turns"])
+    return Passage(**{**written, "heading": tuple(written["heading"]), "turns": turns})
+
+
+def _filter_object(part: Filter | None) -> dict[str, object] | None:
+    if isinstance(part, Compound):
+        return {"every": part.every, "filters": [_filter_object(inner) for inner in part.filters]}
+    return None if part is None else asdict(part)
+
+
+def _filter_of(written: Mapping[str, Any] | None) -> Filter | None:
+    if written is None:
+        return None
+    if "filters" in written:
+        inner = (_filter_of(part) for part in written["filters"])
+        return Compound(written["every"], tuple(part for part in inner if part is not None))
+    value = written["value"]
+    return Condition(
+        Comparison(written["comparison"]), written["key"], tuple(value) if isinstance(value, list) else value
+    )

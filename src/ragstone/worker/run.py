@@ -1,0 +1,51 @@
+"""A worker of a house, beside the service or in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+from ragstone.bootstrap import House, open_work
+from ragstone.storage.answers import forget_expired
+from ragstone.storage.idempotency import sweep
+from ragstone.storage.queue import Kind
+from ragstone.worker.answers import Answering
+from ragstone.worker.housekeeping import Housekeeping
+from ragstone.worker.loop import Handler, Pace, Worker
+
+
+async def run_worker(
+    house: House,
+    stop: asyncio.Event,
+    *,
+    concurrency: int | None = None,
+) -> None:
+    """Work on the tasks of all tenants until asked to stop.
+
+    Args:
+        house: Whose settings say how much is done at a time, in each of its databases.
+        stop: Set it to let the worker finish within its grace time.
+        concurrency: Instead of the setting.
+
+    Raises:
+        ModelError: The embedding model is missing.
+    """
+    settings = house.settings
+    pace = Pace(
+        concurrency=concurrency or settings.worker_concurrency,
+        lease=timedelta(seconds=settings.worker_lease_seconds),
+        grace=timedelta(seconds=settings.worker_grace_seconds),
+    )
+    async with open_work(house) as ingesting:
+        handlers: dict[Kind, Handler] = {Kind.INGEST: ingesting, Kind.ANSWER: Answering(house)}
+        await house.databases.prepare()
+        async with asyncio.TaskGroup() as group:
+            for database in house.databases.all():
+                forgetting = [partial(forget, database) for forget in (forget_expired, sweep)]
+                first = database is house.database
+                chores = Housekeeping(
+                    own=[ingesting.tidy] if first else [],
+                    common=[house.remove_expired, *forgetting] if first else forgetting,
+                )
+                group.create_task(Worker(database, handlers, pace, chores).run(stop))

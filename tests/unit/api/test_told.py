@@ -1,0 +1,69 @@
+"""A response that is made elsewhere, told out of the database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from api_samples import STORED, UNDONE
+from published import described
+from shape_samples import ANSWER
+
+from ragstone.api.shapes.events import ResponseStream, play
+from ragstone.api.stored import asked_of, ending_of
+from ragstone.api.told import followed
+from ragstone.errors import NotFoundError
+from ragstone.storage.answers import PostgresAnswers, StoredAnswer
+
+pytestmark = pytest.mark.anyio
+
+
+class Row:
+    """A stored answer that has another state each time it is looked at."""
+
+    def __init__(self, *states: StoredAnswer) -> None:
+        self.states = list(states)
+
+    async def status(self, _: str) -> str:
+        return (self.states.pop(0) if len(self.states) > 1 else self.states[0]).status
+
+    async def find(self, public_id: str) -> StoredAnswer:
+        if self.states[0].status == "deleted":
+            raise NotFoundError(f"There is no response {public_id}")
+        return self.states[0]
+
+
+async def told(*states: StoredAnswer) -> list[dict[str, Any]]:
+    asked = asked_of(STORED)
+    stream = ResponseStream(asked)
+    events = [event async for event in followed(cast("PostgresAnswers", Row(*states)), asked, stream)]
+    for event in events:
+        described().check_event(event)
+    return events
+
+
+QUEUED, BEGUN = replace(UNDONE, status="queued"), replace(UNDONE, status="in_progress")
+
+
+@pytest.mark.parametrize("before", [(), (QUEUED,), (QUEUED, BEGUN), (QUEUED, QUEUED, BEGUN, BEGUN)])
+async def test_whenever_it_is_asked_for_a_finished_answer_is_told_the_same(before: tuple[StoredAnswer, ...]) -> None:
+    assert await told(*before, STORED) == list(play(asked_of(STORED), ANSWER, ending_of(STORED)))
+
+
+@pytest.mark.parametrize("before", [(), (QUEUED,), (QUEUED, BEGUN)])
+async def test_a_failed_answer_ends_with_the_reason(before: tuple[StoredAnswer, ...]) -> None:
+    failed = replace(UNDONE, status="failed", error_code="invalid_prompt", error_message="There is no store")
+    *_, last = await told(*before, failed)
+    assert last["type"] == "response.failed"
+    assert last["response"]["error"] == {"code": "invalid_prompt", "message": "There is no store"}
+
+
+async def test_a_cancelled_answer_ends_as_such() -> None:
+    *_, last = await told(QUEUED, replace(UNDONE, status="cancelled"))
+    assert (last["type"], last["response"]["status"]) == ("response.incomplete", "cancelled")
+
+
+async def test_an_answer_that_is_deleted_meanwhile_is_an_error() -> None:
+    with pytest.raises(NotFoundError):
+        await told(QUEUED, replace(UNDONE, status="deleted"))
