@@ -38,8 +38,11 @@ class Balancer:
         if backend is None:
             client.close()
             return
-        threading.Thread(target=_forward, args=(client, backend), daemon=True).start()
-        _forward(backend, client)
+        with client, backend:
+            there = threading.Thread(target=_forward, args=(client, backend), daemon=True)
+            there.start()
+            _forward(backend, client)
+            there.join()
 
     def _connected(self) -> socket.socket | None:
         first = next(self._turn)

@@ -107,7 +107,7 @@ def stranger(program: Ragstone, address: str) -> World:
     with world.client() as client:
         world.store = client.vector_stores.create(name="own").id
     world.identifiers = {"store": world.store}
-    return furnish(world, "own")
+    return furnish(world, "obsidianite")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,8 @@ def description(address: str) -> list[Operation]:
 def unknown_like(identifier: str) -> str:
     """An identifier of the same make that nothing has."""
     prefix = identifier[: max(identifier.rfind("_"), identifier.rfind("-")) + 1]
+    if identifier[len(prefix) :].isdecimal():
+        return prefix + "0" * (len(identifier) - len(prefix))  # they count from 1
     return prefix + secrets.token_hex((len(identifier) - len(prefix) + 1) // 2)[: len(identifier) - len(prefix)]
 
 
@@ -140,7 +142,8 @@ def state(world: World) -> object:
 def assert_nothing_learned(asker: World, foreign: dict[str, str], routes: list[Operation], canary: str) -> None:
     own, differing, probes = list(asker.identifiers.values()), [], 0
     with httpx.Client(base_url=asker.address, headers=asker.headers, timeout=30) as http:
-        for operation in routes:
+        # A probe can make something of the asker's own that is named like the identifier, so those come last.
+        for operation in sorted(routes, key=lambda route: ("DELETE", "GET", "POST", "PUT").index(route.method)):
             for kind, identifier in foreign.items():
                 unknown = unknown_like(identifier)
                 for probe, control in pairs(operation, own, identifier, unknown):
@@ -190,7 +193,7 @@ def two_users(program: Ragstone, address: str) -> tuple[World, World]:
         world.store = store
         world.identifiers = {"store": store}
     alice = furnish(worlds[0], "quartzine", readers=["user:alice"])
-    return alice, furnish(worlds[1], "own")
+    return alice, furnish(worlds[1], "obsidianite")
 
 
 def test_another_user_learns_nothing_of_a_document_that_is_not_for_them(

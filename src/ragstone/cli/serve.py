@@ -55,26 +55,31 @@ async def _serve(given: Settings, host: str, port: int) -> None:
                     timeout_graceful_shutdown=given.grace_seconds,
                 )
             )
-            _end_in_order(server, drain, given.drain_seconds)
+            stop = asyncio.Event()
+            _end_in_order(server, drain, stop, given.drain_seconds)
             address, bound = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
             if key is not None:
                 notes.print(f"The first key, shown only now:  {key}")
             notes.print(f"Ragstone listens on http://{shown}:{bound}  (interrupt with Ctrl-C)")
-            async with _working(house):
+            async with _working(house, server, stop):
                 await server.serve(sockets=[listener])
 
 
 @asynccontextmanager
-async def _working(house: bootstrap.House) -> AsyncIterator[None]:
-    """Work on uploaded files meanwhile, unless others are to do it."""
+async def _working(house: bootstrap.House, server: uvicorn.Server, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Work on uploaded files until `stop`, unless others are to do it; a worker that fails ends the service with it."""
     from ragstone.worker.run import run_worker
 
     if not house.settings.serve_worker:
         yield
         return
-    stop = asyncio.Event()
+
+    def ended(_: object) -> None:
+        server.should_exit = server.should_exit or not stop.is_set()
+
     worker = asyncio.create_task(run_worker(house, stop))
+    worker.add_done_callback(ended)
     try:
         yield
     finally:
@@ -82,8 +87,8 @@ async def _working(house: bootstrap.House) -> AsyncIterator[None]:
         await worker
 
 
-def _end_in_order(server: uvicorn.Server, drain: Drain, seconds: float) -> None:
-    """Let SIGTERM and SIGINT drain the server and leave closing the house to us.
+def _end_in_order(server: uvicorn.Server, drain: Drain, stop: asyncio.Event, seconds: float) -> None:
+    """Let SIGTERM and SIGINT stop the worker, drain the server, and leave closing the house to us.
 
     After SIGTERM it goes on to answer for a while, no longer ready, so that a load balancer can turn away from it.
     """
@@ -91,10 +96,13 @@ def _end_in_order(server: uvicorn.Server, drain: Drain, seconds: float) -> None:
     server.capture_signals = nullcontext  # type: ignore[assignment]
     loop = asyncio.get_running_loop()
 
+    def close() -> None:
+        server.should_exit = True
+
     def end(number: int, _: object) -> None:
         drain.begin()
-        wait = seconds if number == signal.SIGTERM else 0
-        loop.call_soon_threadsafe(loop.call_later, wait, setattr, server, "should_exit", True)
+        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(loop.call_later, seconds if number == signal.SIGTERM else 0, close)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
