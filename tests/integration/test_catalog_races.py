@@ -23,7 +23,7 @@ from ragstone.storage.uploading import Particulars
 pytestmark = pytest.mark.anyio
 
 EXPECTED = (NotFoundError, ConflictError, ClaimLostError)
-ROUNDS = 6
+ROUNDS = 4
 FILES = 8
 
 # What there must be none of, however it came to an end.

@@ -380,6 +380,14 @@ def arguments(victim: Victim) -> dict[str, object]:
         "created_at": datetime.now(UTC),
         "completed_at": datetime.now(UTC),
         "model_name": MODEL.name,
+        "user": "sample",
+        "groups": ["sample"],
+        "scopes": ["admin"],
+        "hash": b"attack",
+        "hint": "tack",
+        "requests_per_minute": None,
+        "expires_at": datetime.now(UTC),
+        "since": datetime(1970, 1, 1, tzinfo=UTC),
     }
 
 

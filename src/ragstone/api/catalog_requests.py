@@ -56,10 +56,14 @@ Strategy: TypeAlias = Annotated[AutoStrategy | StaticStrategy, Field(discriminat
 
 
 class StoreExpiry(BaseModel):
-    """When a store comes to its end."""
+    """When a store comes to its end.
+
+    What it holds is removed then. It can be looked at and deleted; every other request for it is answered with 400 and
+    the code `vector_store_expired`.
+    """
 
     anchor: Literal["last_active_at"]
-    days: int = Field(ge=1, le=365)
+    days: int = Field(ge=1, le=365, description="Without a search, an upload into it or a change of it.")
 
 
 class CreateStore(BaseModel):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
+
+from ragstone.api.requests import Body
 
 
 class ChatMessage(BaseModel):
@@ -20,7 +22,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Body):
     """The body of a chat completion."""
 
     model: str
@@ -30,10 +32,5 @@ class ChatRequest(BaseModel):
     n: int = Field(default=1, ge=1, le=128)
     response_format: dict[str, object] | None = None
     tool_choice: str | dict[str, object] = "auto"
-    modalities: list[str] = ["text"]
+    modalities: list[str] = Field(default=["text"])
     logprobs: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_nothing(cls, body: object) -> object:
-        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body

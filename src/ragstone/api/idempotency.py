@@ -13,24 +13,20 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragstone.api.faults import answer_for, fault
-from ragstone.api.fingerprint import HEAD_BYTES, Fingerprint, head_of
+from ragstone.api.faults import answer_for
+from ragstone.api.fingerprint import head_of
+from ragstone.api.repetition import EVENTS, HEADER, LONGEST_KEY, Body, malformed_key, repetition
 from ragstone.bootstrap import House
 from ragstone.domain import Asker
 from ragstone.errors import RagstoneError
 from ragstone.storage.idempotency import LOCK, Claim, IdempotencyKeys, Recorded
 
-HEADER = "idempotency-key"
-REPLAYED = "idempotency-replayed"
-LONGEST_KEY = 255  # characters
 LARGEST_ANSWER = 2**20  # bytes of an answer that is kept
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _UNSETTLED = frozenset({401, 403, 408, 429})  # answers to the caller's standing or to the moment, not to the request
-_EVENTS = "text/event-stream"
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +47,10 @@ class Idempotency:
             await self._app(scope, receive, send)
             return
         if not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
-            await _malformed()(scope, receive, send)
+            await malformed_key()(scope, receive, send)
             return
         head = head_of(scope["method"], scope["path"], scope["query_string"], asker)
-        body = _Body.of(scope, receive, head)
+        body = Body.of(scope, receive, head)
         try:
             keys = IdempotencyKeys(self._house.session(asker).database, asker)
             known = await keys.claim(key, head)
@@ -65,40 +61,8 @@ class Idempotency:
             async with _held(keys, known):
                 await _First(keys, known, body, send).run(self._app, scope)
         else:
-            answer = await _repeated(known, body)
+            answer = await repetition(known, body)
             await answer(scope, receive, send)
-
-
-@dataclass
-class _Body:
-    """The body of a request on its way to the application."""
-
-    _receive: Receive
-    fingerprint: Fingerprint
-    ended: bool
-    broken: bool = False  # the client left in the middle of it
-
-    @classmethod
-    def of(cls, scope: Scope, receive: Receive, head: bytes) -> _Body:
-        """The body that the headers announce."""
-        headers = Headers(scope=scope)
-        comes = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-        return cls(receive, Fingerprint(head, headers.get("content-type", "")), ended=not comes)
-
-    async def receive(self) -> Message:
-        """The next message, untouched."""
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self.fingerprint.add(message.get("body", b""))
-            self.ended = not message.get("more_body", False)
-        elif not self.ended:
-            self.ended = self.broken = True
-        return message
-
-    async def read_out(self) -> None:
-        """Read what nobody has read."""
-        while not self.ended:
-            await self.receive()
 
 
 @dataclass
@@ -107,7 +71,7 @@ class _First:
 
     _keys: IdempotencyKeys
     _claim: Claim
-    _body: _Body
+    _body: Body
     _send: Send
     _start: Message = field(default_factory=dict)
     _pieces: list[bytes] = field(default_factory=list)
@@ -141,7 +105,7 @@ class _First:
     def _is_kept(self) -> bool:
         """Whether the answer will be repeated; a stream has been seen once, and a secret is shown once."""
         headers = Headers(raw=self._start.get("headers", []))
-        streamed = headers.get("content-type", "").startswith(_EVENTS)
+        streamed = headers.get("content-type", "").startswith(EVENTS)
         return self._answers() and not streamed and "no-store" not in headers.get("cache-control", "")
 
     def _answers(self) -> bool:
@@ -191,51 +155,3 @@ async def _held(keys: IdempotencyKeys, claim: Claim) -> AsyncIterator[None]:
     finally:
         extending.cancel()
         await asyncio.gather(extending, return_exceptions=True)
-
-
-async def _repeated(known: Recorded, body: _Body) -> Response:
-    if known.fingerprint[:HEAD_BYTES] != body.fingerprint.head:
-        return _reused()
-    if known.status is None:
-        return _in_use()
-    await body.read_out()
-    if body.fingerprint.digest() != known.fingerprint:
-        return _reused()
-    if known.body is None:
-        return _not_kept(known)
-    answer = Response(known.body, known.status, {REPLAYED: "true"})
-    if known.media_type is not None:
-        answer.headers["content-type"] = known.media_type
-    return answer
-
-
-def _malformed() -> JSONResponse:
-    message = f"{HEADER} is not 1 to {LONGEST_KEY} printable characters. Send a new UUID for each write"
-    return fault(400, "invalid_request_error", message, param=HEADER, code="invalid_value")
-
-
-def _reused() -> JSONResponse:
-    message = "This Idempotency-Key was used for another request, or with other rights. Send a new key for each write"
-    return _conflict(message, "idempotency_key_reused")
-
-
-def _in_use() -> JSONResponse:
-    message = "The first request with this Idempotency-Key is still worked on. Try again in a second"
-    return fault(409, "invalid_request_error", message, param=HEADER, code="idempotency_key_in_use", retry_after=1)
-
-
-def _not_kept(known: Recorded) -> JSONResponse:
-    if (known.media_type or "").startswith(_EVENTS):
-        message = "The answer to this Idempotency-Key was a stream, which is not repeated. Get what it made by its id"
-        return _conflict(message, "idempotency_key_streamed")
-    message = (
-        f"This Idempotency-Key was answered with status {known.status}, but the answer is not kept: it was too large, "
-        "or it showed a secret. Look at what was made, or send a new key"
-    )
-    return _conflict(message, "idempotency_key_not_kept")
-
-
-def _conflict(message: str, code: str) -> JSONResponse:
-    answer = fault(409, "invalid_request_error", message, param=HEADER, code=code)
-    answer.headers["x-should-retry"] = "false"  # OpenAI's clients repeat every 409 otherwise
-    return answer

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter, Fusion
 
 Scalar: TypeAlias = bool | float | str
+
+
+class Body(BaseModel):
+    """A body in which null is as good as nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_nothing(cls, body: object) -> object:
+        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
 
 
 class ComparisonFilter(BaseModel):

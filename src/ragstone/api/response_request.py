@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from ragstone.api.requests import AnyFilter, RankingOptions
+from ragstone.api.requests import AnyFilter, Body, RankingOptions
 
 # Of what can be included, only the first exists here; the others are of tools that are never called.
 Includable: TypeAlias = Literal[
@@ -44,7 +44,7 @@ class InputItem(BaseModel):
     content: str | list[dict[str, object]] | None = None
 
 
-class ResponseRequest(BaseModel):
+class ResponseRequest(Body):
     """The body of a response.
 
     What steers the sampling of a language model, such as `temperature`, is ignored: nothing is sampled.
@@ -53,12 +53,12 @@ class ResponseRequest(BaseModel):
     model: str = "ragstone"
     input: str | Annotated[list[InputItem], Field(min_length=1, max_length=1000)]
     tools: list[FileSearchTool] = Field(default=[], max_length=16)
-    include: list[Includable] = []
+    include: list[Includable] = Field(default=[])
     store: bool = True
     stream: bool = False
     background: bool = False
     previous_response_id: str | None = None
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default={})
     instructions: str | None = None
     max_tool_calls: int | None = Field(default=None, ge=1)
     max_output_tokens: int | None = Field(default=None, ge=16)
@@ -69,11 +69,6 @@ class ResponseRequest(BaseModel):
     safety_identifier: str | None = Field(default=None, max_length=64)
     conversation: str | dict[str, object] | None = None
     prompt: dict[str, object] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_nothing(cls, body: object) -> object:
-        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
 
     def settings(self) -> dict[str, object]:
         """What an answer repeats of its request, in JSON's types."""

@@ -17,7 +17,7 @@ from ragstone.api.identity import Reading, Writing
 from ragstone.api.response_request import Includable, ResponseRequest
 from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import Asked
-from ragstone.api.shapes.ending import Ending
+from ragstone.api.shapes.ending import Ending, Failure
 from ragstone.api.shapes.events import Event, ResponseStream
 from ragstone.api.shapes.response import completed, queued
 from ragstone.api.stored import asked_of, input_items, item_page, stored_response
@@ -49,11 +49,11 @@ async def create_response(body: ResponseRequest, request: Request, session: Read
     if body.background:
         await session.answers.queue(turn)
         if body.stream:
-            return _events(followed(session.answers, asked, stream), stream, request)
+            return _events(followed(session.answers, asked, stream), stream.break_off, request)
         return JSONResponse(queued(asked))
     answering = _answering(turn, request, session, store=body.store)
     if body.stream:
-        return _events(live(stream, answering), stream, request)
+        return _events(live(stream, answering), stream.fail, request)
     answer, ending = await answering()
     return JSONResponse(completed(asked, answer, ending))
 
@@ -75,7 +75,7 @@ async def get_response(  # noqa: PLR0913, PLR0917  the parameters of the route
         return JSONResponse(stored_response(found, shown))
     asked = asked_of(found, shown)
     telling = ResponseStream(asked)
-    return _events(followed(session.answers, asked, telling), telling, request, starting_after)
+    return _events(followed(session.answers, asked, telling), telling.break_off, request, starting_after)
 
 
 @router.delete("/{response_id}")
@@ -143,10 +143,13 @@ def _answering(
 
 
 def _events(
-    told: AsyncGenerator[Event, None], stream: ResponseStream, request: Request, starting_after: int | None = None
+    told: AsyncGenerator[Event, None],
+    fail: Callable[[Failure], list[Event]],
+    request: Request,
+    starting_after: int | None = None,
 ) -> EventStream:
     async def written() -> AsyncGenerator[bytes, None]:
-        async with aclosing(unbroken(told, stream.fail, request.state.id)) as events:
+        async with aclosing(unbroken(told, fail, request.state.id)) as events:
             async for event in events:
                 if starting_after is None or int(str(event["sequence_number"])) > starting_after:
                     yield sse.event(event)

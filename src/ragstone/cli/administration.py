@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ragstone import bootstrap
-from ragstone.cli.arguments import out
 from ragstone.domain import Asker
 from ragstone.errors import NotFoundError
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="Whose.")]
 _PAGE = 500
+_WIDEST = 10_000  # characters
 
 
 async def asker_of(house: bootstrap.House, name: str) -> Asker:
@@ -72,8 +73,8 @@ def print_json(value: object) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows for people."""
+    """Rows for people; wider than the terminal rather than cut, since ids are copied from them."""
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*map(Text, row))
-    out.print(table)
+    Console(width=_WIDEST, highlight=False).print(table)

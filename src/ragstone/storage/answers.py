@@ -12,11 +12,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from ragstone.domain import Answer, Asker, Question
-from ragstone.errors import ClaimLostError, NotFoundError
+from ragstone.errors import NotFoundError
 from ragstone.storage.database import Database, scope
-from ragstone.storage.queue import Claim, Kind, end, enqueue
+from ragstone.storage.queue import Kind, enqueue
 from ragstone.storage.statements import statement
-from ragstone.storage.written import answer_of, answer_text, question_object, question_of
+from ragstone.storage.written import answer_of, answer_text, question_object
 
 _FORGOTTEN_AT_ONCE = 1000
 
@@ -169,55 +169,6 @@ class PostgresAnswers:
     def _named(self, public_id: str) -> dict[str, object]:
         # The database takes no NUL, and no id has one.
         return {**self._scope, "response": "" if "\0" in public_id else public_id}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An answer that a worker is to make."""
-
-    asker: Asker  # on whose behalf
-    question: Question  # without its stores
-    stores: tuple[str, ...]  # ids of these
-
-
-async def begin(database: Database, claim: Claim) -> Wanted:
-    """What is to be answered for this claim.
-
-    Raises:
-        ClaimLostError: It was cancelled or taken away, or the response is gone.
-    """
-    async with database.transaction(claim.asker) as connection:
-        cursor = await connection.execute(statement("answers", "begin_response"), claim.scope)
-        row = await cursor.fetchone()
-    if row is None:
-        raise ClaimLostError(f"Task {claim.id} was taken away", why="its response was cancelled or removed")
-    actor, readers, reads_all, question = row
-    asker = Asker(claim.tenant, actor, tuple(readers), reads_all=reads_all)
-    return Wanted(asker, *question_of(question))
-
-
-async def finish(database: Database, claim: Claim, answer: Answer) -> None:
-    """Store the answer and end the task, both or neither.
-
-    Raises:
-        ClaimLostError: It was cancelled or taken away; nothing is stored.
-    """
-    answered = {**claim.scope, "answered": answer_text(answer)}
-    async with database.transaction(claim.asker) as connection:
-        await end(connection, claim)
-        await connection.execute(statement("answers", "complete_response"), answered)
-
-
-async def give_up(database: Database, claim: Claim, code: str, message: str) -> None:
-    """End the task: there will be no answer, now or later.
-
-    Raises:
-        ClaimLostError: It was cancelled or taken away; nothing is stored.
-    """
-    async with database.transaction(claim.asker) as connection:
-        await end(connection, claim)
-        failed = {**claim.scope, "code": code, "reason": message}
-        await connection.execute(statement("answers", "give_response_up"), failed)
 
 
 async def forget_expired(database: Database) -> int:

@@ -90,7 +90,8 @@ async def fulfil(
     }
     async with database.transaction(claim.asker) as connection:
         await connection.execute(statement("queue", "give_way"))
-        await connection.execute(statement("stores", "stay"), place)
+        for lock in ("stores", "documents"):
+            await connection.execute(statement(lock, "stay"), place)
         try:
             place["version"] = await add_version(connection, place, document)
         except (psycopg.errors.ForeignKeyViolation, psycopg.errors.UniqueViolation):

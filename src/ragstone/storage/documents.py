@@ -110,6 +110,7 @@ class PostgresDocuments:
         """
         async with self._database.transaction(self._asker) as connection:
             store = await locate_store(connection, self._asker, store_id, hold=True)
+            await connection.execute(statement("documents", "hold_file"), {**self._scope, "file": _plain(file_id)})
             document = await self._find(connection, store.id, file_id)
             if attributes is not None:
                 changes = {"documents": [document.id], "attribute_sets": [Jsonb(dict(attributes))]}

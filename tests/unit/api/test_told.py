@@ -12,6 +12,7 @@ from shape_samples import ANSWER
 
 from ragstone.api.shapes.events import ResponseStream, play
 from ragstone.api.stored import asked_of, ending_of
+from ragstone.api.streams import unbroken
 from ragstone.api.told import followed
 from ragstone.errors import NotFoundError
 from ragstone.storage.answers import PostgresAnswers, StoredAnswer
@@ -64,6 +65,11 @@ async def test_a_cancelled_answer_ends_as_such() -> None:
     assert (last["type"], last["response"]["status"]) == ("response.incomplete", "cancelled")
 
 
-async def test_an_answer_that_is_deleted_meanwhile_is_an_error() -> None:
-    with pytest.raises(NotFoundError):
-        await told(QUEUED, replace(UNDONE, status="deleted"))
+async def test_what_keeps_it_from_being_told_says_nothing_of_the_answer_itself() -> None:
+    asked = asked_of(STORED)
+    stream = ResponseStream(asked)
+    row = cast("PostgresAnswers", Row(QUEUED, replace(UNDONE, status="deleted")))
+    *_, last = [event async for event in unbroken(followed(row, asked, stream), stream.break_off, "req_1")]
+    described().check_event(last)
+    assert last["type"] == "error"
+    assert last["message"] == "There is no response resp_1"

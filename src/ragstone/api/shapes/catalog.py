@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from ragstone.api.catalog_requests import StoreExpiry
 from ragstone.api.pages import Listed
 from ragstone.storage.store_catalog import Counts, StoredStore
 from ragstone.storage.uploading import StoredFile
@@ -67,13 +68,6 @@ class FileCounts(BaseModel):
         )
 
 
-class StoreExpiry(BaseModel):
-    """When a store comes to its end."""
-
-    anchor: Literal["last_active_at"] = "last_active_at"
-    days: int
-
-
 class VectorStore(Listed):
     """A store."""
 
@@ -103,7 +97,7 @@ class VectorStore(Listed):
             usage_bytes=store.usage_bytes,
             file_counts=FileCounts.of(store.counts),
             status="expired" if store.expired else "in_progress" if store.counts.in_progress else "completed",
-            expires_after=None if days is None else StoreExpiry(days=days),
+            expires_after=None if days is None else StoreExpiry(anchor="last_active_at", days=days),
             expires_at=None if store.expires_at is None else seconds(store.expires_at),
             last_active_at=seconds(store.last_active_at),
             metadata=dict(store.label.metadata),

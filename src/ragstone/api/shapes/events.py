@@ -90,8 +90,12 @@ class ResponseStream:
     def fail(self, failure: Failure) -> list[Event]:
         """There will be no answer; before `create` there is not even a response that could say so."""
         if not self._told:
-            return [self._event("error", code=failure.code.value, message=failure.message, param=None)]
+            return self.break_off(failure)
         return [self._state("response.failed", Status.FAILED, Ending(failure=failure))]
+
+    def break_off(self, failure: Failure) -> list[Event]:
+        """No more can be told here; what becomes of the response is another matter."""
+        return [self._event("error", code=failure.code.value, message=failure.message, param=None)]
 
     def cancel(self) -> list[Event]:
         """There will be no answer, since the asker called it off; no event of that name is published."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from ragstone.api.catalog_requests import StaticSizes, StaticStrategy
 from ragstone.api.pages import Listed
 from ragstone.api.shapes.catalog import FileCounts, seconds
 from ragstone.domain import Chunking
@@ -20,20 +21,6 @@ class LastError(BaseModel):
 
     code: str
     message: str
-
-
-class StaticSizes(BaseModel):
-    """Sizes of chunks, in tokens of the embedder."""
-
-    max_chunk_size_tokens: int
-    chunk_overlap_tokens: int
-
-
-class StaticStrategy(BaseModel):
-    """Chunks of a chosen size."""
-
-    type: Literal["static"] = "static"
-    static: StaticSizes
 
 
 class OtherStrategy(BaseModel):
@@ -97,4 +84,4 @@ def _strategy(chunking: Chunking) -> StaticStrategy | OtherStrategy:
     if chunking.max_tokens < _SMALLEST_STATIC:
         return OtherStrategy()
     sizes = StaticSizes(max_chunk_size_tokens=chunking.max_tokens, chunk_overlap_tokens=chunking.overlap_tokens)
-    return StaticStrategy(static=sizes)
+    return StaticStrategy(type="static", static=sizes)

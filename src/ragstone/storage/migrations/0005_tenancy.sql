@@ -681,7 +681,7 @@ DECLARE
 BEGIN
   SELECT COALESCE(jsonb_object_agg(key, value), '{}') INTO detail
   FROM jsonb_each(COALESCE(after, before))
-  WHERE key = ANY(told) AND value <> 'null' AND (TG_OP <> 'UPDATE' OR value IS DISTINCT FROM before -> key)
+  WHERE key = ANY(told) AND CASE TG_OP WHEN 'UPDATE' THEN value IS DISTINCT FROM before -> key ELSE value <> 'null' END
     AND NOT (key = 'deleting' AND value = 'false');
   IF TG_OP = 'UPDATE' AND detail = '{}' THEN
     RETURN NULL;

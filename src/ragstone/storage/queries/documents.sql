@@ -58,6 +58,14 @@ SELECT COALESCE(
   (SELECT id FROM document WHERE tenant_id = %(tenant)s AND store_id = %(store)s AND public_id = %(cursor)s),
   former_id('document', %(cursor)s, %(store)s));
 
+-- name: stay
+-- It does not vanish before the transaction ends.
+SELECT id FROM document WHERE tenant_id = %(tenant)s AND id = %(document)s FOR KEY SHARE;
+
+-- name: hold_file
+-- Foreign keys are looked at again when a transaction changes a document twice: the file is locked before it.
+SELECT id FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s FOR KEY SHARE;
+
 -- name: lock_document
 SELECT d.id, d.version_id, d.store_id, s.model_id FROM document d
 JOIN store s ON s.tenant_id = %(tenant)s AND s.id = d.store_id

@@ -1,0 +1,61 @@
+"""Answers that are made in the background, from a worker's side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ragstone.domain import Answer, Asker, Question
+from ragstone.errors import ClaimLostError
+from ragstone.storage.database import Database
+from ragstone.storage.queue import Claim, end
+from ragstone.storage.statements import statement
+from ragstone.storage.written import answer_text, question_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An answer that a worker is to make."""
+
+    asker: Asker  # on whose behalf
+    question: Question  # without its stores
+    stores: tuple[str, ...]  # ids of these
+
+
+async def begin(database: Database, claim: Claim) -> Wanted:
+    """What is to be answered for this claim.
+
+    Raises:
+        ClaimLostError: It was cancelled or taken away, or the response is gone.
+    """
+    async with database.transaction(claim.asker) as connection:
+        cursor = await connection.execute(statement("answers", "begin_response"), claim.scope)
+        row = await cursor.fetchone()
+    if row is None:
+        raise ClaimLostError(f"Task {claim.id} was taken away", why="its response was cancelled or removed")
+    actor, readers, reads_all, question = row
+    asker = Asker(claim.tenant, actor, tuple(readers), reads_all=reads_all)
+    return Wanted(asker, *question_of(question))
+
+
+async def finish(database: Database, claim: Claim, answer: Answer) -> None:
+    """Store the answer and end the task, both or neither.
+
+    Raises:
+        ClaimLostError: It was cancelled or taken away; nothing is stored.
+    """
+    answered = {**claim.scope, "answered": answer_text(answer)}
+    async with database.transaction(claim.asker) as connection:
+        await end(connection, claim)
+        await connection.execute(statement("answers", "complete_response"), answered)
+
+
+async def give_up(database: Database, claim: Claim, code: str, message: str) -> None:
+    """End the task: there will be no answer, now or later.
+
+    Raises:
+        ClaimLostError: It was cancelled or taken away; nothing is stored.
+    """
+    async with database.transaction(claim.asker) as connection:
+        await end(connection, claim)
+        failed = {**claim.scope, "code": code, "reason": message}
+        await connection.execute(statement("answers", "give_response_up"), failed)
