@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -146,8 +146,3 @@ async def refusal(answer: Any, status: int = 400) -> dict[str, Any]:
     error: dict[str, Any] = answer.json()["error"]
     assert error.keys() == {"message", "type", "param", "code"}
     return error
-
-
-def acting(asker: Asker, **changes: Any) -> Asker:
-    """The same asker with something else about it."""
-    return replace(asker, **changes)

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ragstone.domain import Asker, Attributes, Chunking, Scope, Tenant
-from ragstone.errors import SettingsError
+from ragstone.errors import NotFoundError, SettingsError
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ class House:
 
         if await any_key(self.database):
             return None
-        session, key = await self.own_session(), new_key()
-        await add_key(self.database, session.asker, key, KeyRights(frozenset(Scope), name="first key"))
+        key = new_key()
+        await add_key(self.database, await self.own_asker(TENANT), key, KeyRights(frozenset(Scope), name="first key"))
         return key.text
 
     async def has_authentication(self) -> bool:
@@ -163,9 +163,28 @@ class House:
 
         return bool(self.settings.oidc) or await any_key(self.database)
 
-    async def own_session(self, tenant: str = TENANT) -> Session:
-        """What the command line can reach: all of a tenant, which is made if there is none."""
-        return self.session(everything(await self.database.tenant(tenant, COMMAND_LINE), COMMAND_LINE))
+    async def own_asker(self, tenant: str) -> Asker:
+        """The command line, from which this tenant hides nothing; the tenant `default` is made if there is none.
+
+        Raises:
+            NotFoundError: There is no such tenant.
+        """
+        from ragstone.storage.tenants import find_tenant
+
+        if tenant == TENANT:
+            return everything(await self.database.tenant(tenant, COMMAND_LINE), COMMAND_LINE)
+        found = await find_tenant(self.database, tenant)
+        if found is None:
+            raise NotFoundError(f"There is no tenant {tenant}", remedy=f"`ragstone tenants create {tenant}` makes it")
+        return everything(found, COMMAND_LINE)
+
+    async def own_session(self) -> Session:
+        """What commands can reach: all of the tenant of the settings.
+
+        Raises:
+            NotFoundError: There is no such tenant.
+        """
+        return self.session(await self.own_asker(self.settings.tenant))
 
     def remover(self, operator: Asker) -> Remover:
         """What removes tenants, on behalf of an operator."""
@@ -282,9 +301,20 @@ def tokenizer() -> WordPieces:
 
 @asynccontextmanager
 async def open_ingestion(
-    settings: Settings, session: Session, store_name: str, attributes: Attributes
+    settings: Settings,
+    session: Session,
+    store_name: str,
+    attributes: Attributes,
+    readers: tuple[str, ...] | None = None,
 ) -> AsyncIterator[Ingestion]:
     """An ingestion into a store, which is made if there is none, with its reading processes.
+
+    Args:
+        settings: How files are read.
+        session: On whose behalf.
+        store_name: Of the store.
+        attributes: Given to every document.
+        readers: Principals who may read the documents; None: who may already, everybody if they are new.
 
     Raises:
         ModelError: The store has vectors of another model.
@@ -294,14 +324,15 @@ async def open_ingestion(
 
     model = embedder(settings.embedder_threads)
     store = await session.library.open_store(store_name, model.model)
-    async with _sandboxes(settings) as readers:
+    async with _sandboxes(settings) as sandboxes:
         yield Ingestion(
             library=session.library,
             embedder=model,
-            readers=readers,
+            readers=sandboxes,
             store=store,
             recipe=Recipe(
                 attributes=attributes,
+                readers=readers,
                 chunking=Chunking(settings.chunk_tokens),
                 max_bytes=settings.ingest_max_file_mb * 2**20,
                 limits=_limits(settings),

@@ -83,6 +83,7 @@ class Settings(BaseModel):
     postgres_bindir: Path | None = Field(
         default=None, description="Folder of own PostgreSQL programs for the embedded server."
     )
+    tenant: str = Field(default="default", min_length=1, description="Tenant for whom commands act.")
     store: str = Field(default="default", min_length=1, description="Store that commands use when none is named.")
     embedder_threads: int = Field(
         default=0, ge=0, description="Threads of the local embedder while ingesting; 0 takes every core."
@@ -146,7 +147,9 @@ class Settings(BaseModel):
         default=None,
         description="Origins of web pages that may call /mcp, separated by commas, beside public_url's own.",
     )
-    request_max_mb: int = Field(default=8, ge=1, description="Larger bodies of requests other than uploads are refused.")
+    request_max_mb: int = Field(
+        default=8, ge=1, description="Larger bodies of requests other than uploads are refused, in MiB."
+    )
     concurrent_requests: int = Field(
         default=64,
         ge=1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 from acceptance.conftest import HANDBOOK, write_documents
 from acceptance.shipped import Ragstone
@@ -200,3 +201,47 @@ def test_a_failed_reading_keeps_the_version_that_is_stored(library: Ragstone, tm
     assert library("ingest", tmp_path, "--store", "kept").status == 1
     hits = library("search", "bridge of basalt", "--store", "kept", "--json").json["hits"]
     assert "basalt" in hits[0]["text"]
+
+
+def test_readers_of_a_document_stay_when_its_file_changes(fresh: Ragstone, tmp_path: Path) -> None:
+    file = tmp_path / "salaries.txt"
+
+    def ingest(*options: str) -> None:
+        outcome = fresh("ingest", tmp_path, "--json", *options)
+        assert outcome.status == 0, outcome.err
+
+    with fresh.serving() as address:
+        made = fresh("keys", "create", "--tenant", "default", "--scopes", "read", "--json").json["key"]
+
+        def found(key: str) -> int:
+            headers = {"authorization": f"Bearer {key}"}
+            asked = {"query": "Where is the table of salaries?"}
+            answer = httpx.post(f"{address}/v1/vector_stores/default/search", json=asked, headers=headers, timeout=30)
+            assert answer.status_code == 200, answer.text
+            return len(answer.json()["data"])
+
+        file.write_text("The table of salaries is in the safe.")
+        ingest("--reader", "group:hr")
+        assert (found(made), found(fresh.key)) == (0, 1)
+        file.write_text("The table of salaries is in the cellar.")
+        ingest()
+        assert (found(made), found(fresh.key)) == (0, 1)
+        ingest("--reader", "user:alice", "--reader", "group:hr")
+        assert (found(made), found(fresh.key)) == (0, 1)
+
+
+def test_a_reader_that_is_nobody_is_wrong_use(fresh: Ragstone, tmp_path: Path) -> None:
+    outcome = fresh("ingest", tmp_path, "--reader", "hr")
+    assert outcome.status == 2
+    assert "group:NAME" in outcome.err
+
+
+def test_commands_act_for_the_tenant_of_the_settings(fresh: Ragstone, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("The obelisk is polished with emery.")
+    outcome = fresh.having(tenant="acme")("ingest", tmp_path)
+    assert outcome.status == 2
+    assert "ragstone tenants create acme" in outcome.err
+    assert fresh("tenants", "create", "acme").status == 0
+    assert fresh.having(tenant="acme")("ingest", tmp_path).status == 0
+    assert [store["documents"] for store in fresh.having(tenant="acme")("status", "--json").json["stores"]] == [1]
+    assert fresh("status", "--json").json["stores"] == []

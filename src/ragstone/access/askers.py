@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ragstone.domain import Asker, Priority, Scope, Tenant
+
+PRINCIPAL = r"^(user|group):[^\x00-\x1f\x7f]+$"  # how somebody stands among a document's readers
 
 
 def person(
@@ -51,3 +54,8 @@ def principal_of_user(name: str) -> str:
 def principal_of_group(name: str) -> str:
     """How a group stands among a document's readers."""
     return f"group:{name}"
+
+
+def is_principal(text: str) -> bool:
+    """Whether this can stand among a document's readers."""
+    return re.fullmatch(PRINCIPAL, text) is not None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
+from ragstone.access.askers import PRINCIPAL
 from ragstone.api.uploads import Form, Part
 from ragstone.errors import InvalidRequestError
 from ragstone.storage.files import PostgresFiles
@@ -21,7 +22,7 @@ _BATCH_LIFETIME = timedelta(days=30)  # of a file for the batch interface, as Op
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PART_OF_FIELD = re.compile(r"(\w+)\[(\w*)\]")
 
-Reader = Annotated[str, StringConstraints(pattern=r"^(user|group):[^\x00-\x1f\x7f]+$", max_length=256)]
+Reader = Annotated[str, StringConstraints(pattern=PRINCIPAL, max_length=256)]
 Readers = Annotated[list[Reader], Field(max_length=1000)]
 
 

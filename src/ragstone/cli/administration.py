@@ -13,10 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ragstone import bootstrap
-from ragstone.domain import Asker
-from ragstone.errors import NotFoundError
-
 if TYPE_CHECKING:
     from ragstone.storage.pages import Excerpt, Page
 
@@ -25,22 +21,6 @@ T = TypeVar("T")
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="Whose.")]
 _PAGE = 500
 _WIDEST = 10_000  # characters
-
-
-async def asker_of(house: bootstrap.House, name: str) -> Asker:
-    """The command line as an administrator of this tenant; the tenant `default` is made if there is none.
-
-    Raises:
-        NotFoundError: There is no such tenant.
-    """
-    from ragstone.storage.tenants import find_tenant
-
-    if name == bootstrap.TENANT:
-        return bootstrap.everything(await house.database.tenant(name, bootstrap.COMMAND_LINE), bootstrap.COMMAND_LINE)
-    found = await find_tenant(house.database, name)
-    if found is None:
-        raise NotFoundError(f"There is no tenant {name}", remedy=f"`ragstone tenants create {name}` makes it")
-    return bootstrap.everything(found, bootstrap.COMMAND_LINE)
 
 
 async def every(page: Callable[[Excerpt], Awaitable[Page[T]]], name_of: Callable[[T], str]) -> list[T]:

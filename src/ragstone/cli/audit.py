@@ -10,7 +10,7 @@ import typer
 
 from ragstone import bootstrap
 from ragstone.access.expiry import beginning_of
-from ragstone.cli.administration import asker_of, print_json, print_table, seconds_of
+from ragstone.cli.administration import print_json, print_table, seconds_of
 from ragstone.cli.arguments import JsonOption, run, settings
 from ragstone.settings import Settings
 
@@ -57,7 +57,7 @@ async def _lines(given: Settings, tenant: str | None, since: datetime | None, li
     from ragstone.storage.audit import audit_page
 
     async with bootstrap.open_house(given) as house:
-        asker = bootstrap.operator() if tenant is None else await asker_of(house, tenant)
+        asker = bootstrap.operator() if tenant is None else await house.own_asker(tenant)
         lines: list[Line] = []
         while len(lines) < limit:
             after = lines[-1].public_id if lines else None

@@ -88,7 +88,8 @@ async def _stores(settings: Settings) -> Check:
     from ragstone.storage.stores import list_stores
 
     async with bootstrap.open_house(settings) as house:
-        stores = await list_stores(house.database, (await house.own_session()).asker)
+        session = await house.own_session()
+        stores = await list_stores(session.database, session.asker)
     documents = sum(store.documents for store in stores)
     found = f"{len(stores):,} with {documents:,} documents"
     return Check("stores", ok=True, found=found, remedy="" if stores else "ragstone ingest PATH fills the first one")

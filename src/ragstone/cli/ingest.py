@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ragstone import bootstrap
+from ragstone.access.askers import is_principal
 from ragstone.cli.arguments import JsonOption, StoreOption, attributes_of, notes, out, run, settings
 from ragstone.domain import Attributes
 from ragstone.ingest.report import Report
@@ -38,6 +40,14 @@ def ingest(
     attribute: Annotated[
         list[str] | None, typer.Option("--attribute", "-a", help="key=value for every document, to filter by later.")
     ] = None,
+    reader: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reader",
+            help="Who may read the documents, such as user:alice or group:hr; without it who may already, and "
+            "everybody in the tenant if they are new.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read files and folders into a store.
@@ -46,7 +56,8 @@ def ingest(
     store. A file that cannot be read is reported with its reason; the others go on, and the exit status is 1.
     """
     given = settings()
-    report = run(_ingest(given, store or given.store, paths, attributes_of(attribute or []), quiet=as_json))
+    wanted = _Wanted(store or given.store, attributes_of(attribute or []), _readers(reader))
+    report = run(_ingest(given, paths, wanted, quiet=as_json))
     if as_json:
         print(json.dumps(_as_json(report)))  # noqa: T201
     else:
@@ -55,13 +66,29 @@ def ingest(
         raise typer.Exit(1)
 
 
-async def _ingest(
-    given: Settings, store_name: str, paths: Sequence[Path], attributes: Attributes, *, quiet: bool
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the documents are to be."""
+
+    store: str
+    attributes: Attributes
+    readers: tuple[str, ...] | None
+
+
+def _readers(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    for reader in given or ():
+        if not is_principal(reader):
+            raise typer.BadParameter(f"{reader!r} is nobody; write user:NAME or group:NAME")
+    return tuple(given) if given else None
+
+
+async def _ingest(given: Settings, paths: Sequence[Path], wanted: _Wanted, *, quiet: bool) -> Report:
     report = Report()
     async with (
         bootstrap.open_house(given) as house,
-        bootstrap.open_ingestion(given, await house.own_session(), store_name, attributes) as ingestion,
+        bootstrap.open_ingestion(
+            given, await house.own_session(), wanted.store, wanted.attributes, wanted.readers
+        ) as ingestion,
         _progress(report, quiet=quiet),
     ):
         await ingestion.run(paths, report)

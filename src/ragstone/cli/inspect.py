@@ -47,7 +47,8 @@ async def _status(given: Settings) -> dict[str, object]:
         queue = await depths(house.database)
         async with house.database.connection() as connection:
             server = await check_server(connection)
-        stores = await list_stores(house.database, (await house.own_session()).asker)
+        session = await house.own_session()
+        stores = await list_stores(session.database, session.asker)
     where = mask_password(given.database_url) if given.database_url else "embedded"
     return {
         "home": str(given.home),

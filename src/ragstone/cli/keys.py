@@ -11,7 +11,7 @@ from ragstone import bootstrap
 from ragstone.access.expiry import end_of, span_of
 from ragstone.access.grants import KeyRights, checked_name
 from ragstone.access.keys import new_key
-from ragstone.cli.administration import TenantOption, asker_of, every, print_json, print_table, seconds_of, shown
+from ragstone.cli.administration import TenantOption, every, print_json, print_table, seconds_of, shown
 from ragstone.cli.arguments import JsonOption, notes, run, settings
 from ragstone.domain import Priority, Scope
 from ragstone.errors import InvalidRequestError
@@ -104,14 +104,14 @@ async def _create(given: Settings, tenant: str, rights: KeyRights) -> tuple[str,
 
     async with bootstrap.open_house(given) as house:
         key = new_key()
-        return key.text, await add_key(house.database, await asker_of(house, tenant), key, rights), rights
+        return key.text, await add_key(house.database, await house.own_asker(tenant), key, rights), rights
 
 
 async def _list(given: Settings, tenant: str) -> list[StoredKey]:
     from ragstone.storage.keys import list_keys
 
     async with bootstrap.open_house(given) as house:
-        asker = await asker_of(house, tenant)
+        asker = await house.own_asker(tenant)
         return await every(lambda excerpt: list_keys(house.database, asker, excerpt), lambda key: key.public_id)
 
 
@@ -119,7 +119,7 @@ async def _revoke(given: Settings, tenant: str, key: str) -> None:
     from ragstone.storage.keys import revoke_key
 
     async with bootstrap.open_house(given) as house:
-        await revoke_key(house.database, await asker_of(house, tenant), key)
+        await revoke_key(house.database, await house.own_asker(tenant), key)
 
 
 async def _rotate(given: Settings, tenant: str, former: str, overlap: str) -> tuple[str, str, KeyRights]:
@@ -127,7 +127,7 @@ async def _rotate(given: Settings, tenant: str, former: str, overlap: str) -> tu
 
     span = span_of(overlap)
     async with bootstrap.open_house(given) as house:
-        public_id, key, rights = await rotate_key(house.database, await asker_of(house, tenant), former, span)
+        public_id, key, rights = await rotate_key(house.database, await house.own_asker(tenant), former, span)
         return key.text, public_id, rights
 
 

@@ -8,7 +8,7 @@ import typer
 
 from ragstone import bootstrap
 from ragstone.access.grants import checked_name
-from ragstone.cli.administration import TenantOption, asker_of, every, print_json, print_table, seconds_of, shown
+from ragstone.cli.administration import TenantOption, every, print_json, print_table, seconds_of, shown
 from ragstone.cli.arguments import JsonOption, notes, run, settings
 from ragstone.settings import Settings
 
@@ -59,14 +59,14 @@ async def _set(given: Settings, tenant: str, name: str, groups: list[str]) -> Us
     from ragstone.storage.people import put_user
 
     async with bootstrap.open_house(given) as house:
-        return await put_user(house.database, await asker_of(house, tenant), name, groups)
+        return await put_user(house.database, await house.own_asker(tenant), name, groups)
 
 
 async def _list(given: Settings, tenant: str) -> list[User]:
     from ragstone.storage.people import list_users
 
     async with bootstrap.open_house(given) as house:
-        asker = await asker_of(house, tenant)
+        asker = await house.own_asker(tenant)
         return await every(lambda excerpt: list_users(house.database, asker, excerpt), lambda user: user.name)
 
 
@@ -74,7 +74,7 @@ async def _remove(given: Settings, tenant: str, name: str) -> None:
     from ragstone.storage.people import remove_user
 
     async with bootstrap.open_house(given) as house:
-        await remove_user(house.database, await asker_of(house, tenant), name)
+        await remove_user(house.database, await house.own_asker(tenant), name)
 
 
 def _as_json(user: User) -> dict[str, object]:

@@ -58,7 +58,7 @@ class Ingestion:
         try:
             if not isinstance(first, Opened):
                 raise first
-            document = self.recipe.document(file, first)
+            document = self.recipe.document(file, first, known.get(file.source))
             await self.library.put(self.store, document, parcel.indexed(self.embedder, report))
         except UnreadableFileError as error:
             report.failed.append((file.source, error))

@@ -15,13 +15,19 @@ class Recipe:
     """What an ingestion does to each of its files."""
 
     attributes: Attributes  # given to every document, beside `path` and `type`
+    readers: tuple[str, ...] | None  # of every document; None: those that it has, everybody if it is new
     chunking: Chunking
     max_bytes: int
     limits: read.Limits
 
     def job(self, file: SourceFile, stored: Known | None, language: str) -> Job:
         """What the reading process has to do; a file that is stored just as it is will not be read."""
-        same = stored and stored.pipeline == self._pipeline and stored.attributes == self._attributes(file)
+        same = (
+            stored
+            and stored.pipeline == self._pipeline
+            and stored.attributes == self._attributes(file)
+            and stored.readers == self._readers(stored)
+        )
         return Job(
             path=str(file.path),
             name=file.relative,
@@ -32,7 +38,7 @@ class Recipe:
             limits=self.limits,
         )
 
-    def document(self, file: SourceFile, opened: Opened) -> Document:
+    def document(self, file: SourceFile, opened: Opened, stored: Known | None) -> Document:
         """The document that a file became."""
         return Document(
             source=file.source,
@@ -42,11 +48,18 @@ class Recipe:
             size=opened.size,
             reading=opened.reading,
             attributes=self._attributes(file),
+            readers=self._readers(stored),
         )
 
     @property
     def _pipeline(self) -> str:
         return pipeline(self.chunking)
+
+    def _readers(self, stored: Known | None) -> tuple[str, ...]:
+        # Whoever restricted a document does not find it open again because its file has changed.
+        if self.readers is None:
+            return stored.readers if stored else ()
+        return tuple(sorted(set(self.readers)))
 
     def _attributes(self, file: SourceFile) -> Attributes:
         return {"path": file.relative, "type": file.path.suffix.lstrip(".").lower(), **self.attributes}
