@@ -19,7 +19,7 @@ from ragstone.storage.embedded import EmbeddedServer
 from ragstone.storage.moving import Mover
 from ragstone.storage.placement import placement_of
 
-LONGEST = 0.6  # seconds after which a process is killed at the latest
+LONGEST = 0.5  # seconds after which a process is killed at the latest
 
 
 def task(server: EmbeddedServer, database: str, own: str, name: str, **what: str) -> dict[str, str]:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ragstone.storage.batches import PostgresBatches
     from ragstone.storage.database import Database
     from ragstone.storage.databases import Databases
-    from ragstone.storage.deletion import Remover
     from ragstone.storage.documents import PostgresDocuments
     from ragstone.storage.embedded import EmbeddedServer
     from ragstone.storage.files import PostgresFiles
@@ -185,12 +184,6 @@ class House:
             NotFoundError: There is no such tenant.
         """
         return self.session(await self.own_asker(self.settings.tenant))
-
-    def remover(self, operator: Asker) -> Remover:
-        """What removes tenants, on behalf of an operator."""
-        from ragstone.storage.deletion import Remover
-
-        return Remover(self.databases, operator, [self.bucket] if self.bucket else [])
 
     async def remove_expired(self) -> None:
         """Remove uploads that broke off, and files and stores whose time is over.

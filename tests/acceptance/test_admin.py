@@ -55,6 +55,13 @@ def service(program: Ragstone) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def second(program: Ragstone, service: str) -> Iterator[str]:
+    """Another process over the same data."""
+    with program.serving() as address:
+        yield address
+
+
 @pytest.fixture
 def tenant(program: Ragstone, service: str) -> str:
     """A tenant that no other test knows."""
@@ -289,10 +296,10 @@ def test_a_user_s_groups_decide_and_their_keys_go_with_them(
 
 
 def test_a_limit_is_one_for_all_processes_and_says_when_to_come_back(
-    program: Ragstone, service: str, tenant: str
+    program: Ragstone, service: str, second: str, tenant: str
 ) -> None:
     key = make_key(program, tenant, "--requests-per-minute", "12")["key"]
-    with program.serving() as other, shown(service, key) as here, shown(other, key) as there:
+    with shown(service, key) as here, shown(second, key) as there:
         answers = [client.get("/v1/models") for _ in range(8) for client in (here, there)]
         assert [answer.status_code for answer in answers] == [200] * 12 + [429] * 4
         refused = answers[-1]
@@ -304,9 +311,11 @@ def test_a_limit_is_one_for_all_processes_and_says_when_to_come_back(
         assert sorted(client.get("/v1/models").status_code for client in (here, there)) == [200, 429]
 
 
-def test_a_revoked_key_is_dead_in_every_process_at_once(program: Ragstone, service: str, tenant: str) -> None:
+def test_a_revoked_key_is_dead_in_every_process_at_once(
+    program: Ragstone, service: str, second: str, tenant: str
+) -> None:
     made = make_key(program, tenant)
-    with program.serving() as other, shown(service, made["key"]) as here, shown(other, made["key"]) as there:
+    with shown(service, made["key"]) as here, shown(second, made["key"]) as there:
         assert [client.get("/v1/models").status_code for client in (here, there)] == [200, 200]
         assert program("keys", "revoke", made["id"], "--tenant", tenant).status == 0
         assert [client.get("/v1/models").status_code for client in (here, there)] == [401, 401]

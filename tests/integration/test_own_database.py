@@ -7,15 +7,20 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from contract.samples import MODEL, QUESTION, Piece, document, indexed, one_by_one
+from places import OPERATOR, counts, put
 from psycopg.conninfo import make_conninfo
 
 from ragstone.bootstrap import everything
 from ragstone.errors import DatabaseUnavailableError, DatabaseUnsuitableError
 from ragstone.storage.database import Database
+from ragstone.storage.databases import Databases
+from ragstone.storage.deletion import Remover
 from ragstone.storage.embedded import EmbeddedServer
 from ragstone.storage.index import PostgresIndex
 from ragstone.storage.library import PostgresLibrary
 from ragstone.storage.migrate import migrate, migrations
+from ragstone.storage.moving import Mover
+from ragstone.storage.placement import Placement
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +80,26 @@ async def test_a_login_that_may_not_act_for_the_application_is_told_what_to_gran
     admin.execute("GRANT ragstone_app TO service")
     await database.open()
     assert (await database.tenant("default")).id > 0
+    await database.close()
+
+
+async def test_a_login_that_owns_nothing_moves_a_tenant_and_deletes_it(
+    server: EmbeddedServer, admin: psycopg.Connection
+) -> None:
+    await migrate(login(server, "team"))
+    admin.execute("GRANT ragstone_app TO service")
+    database = Database(lambda: login(server, "service"), size=2)
+    await database.open()
+    databases = Databases(database, {})
+    tenant = await database.tenant("acme")
+    await put(database, everything(tenant, "test"), "/a", "granite")
+    for placement in (Placement(own_partition=True), Placement()):
+        assert (await Mover(databases, OPERATOR, grace=0).move("acme", placement)).placement == placement
+    with psycopg.connect(server.admin_dsn("team_rag")) as inside:
+        assert counts(inside, tenant)["vectors of contract"] == 1
+        assert (await Remover(databases, OPERATOR).delete("acme")).complete
+        inside.rollback()
+        assert counts(inside, tenant) == {}
     await database.close()
 
 

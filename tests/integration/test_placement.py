@@ -268,7 +268,8 @@ async def test_a_partition_that_is_in_use_is_not_waited_for(databases: Databases
             await snapshot.passages([1])
             while (await tenant_record(databases.main, tenant.name)).former is None:
                 await asyncio.sleep(0.01)
-            for _ in range(3):
+            for _ in range(15):  # by then it has tried to drop the partition
+                await asyncio.sleep(0.1)
                 async with asyncio.timeout(1):  # nobody waits behind a mover
                     assert await found_texts(databases, neighbour.tenant, "granite") == {"granite"}
         await moving

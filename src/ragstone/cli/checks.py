@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ragstone import bootstrap
@@ -29,7 +30,12 @@ class Check:
 
 async def all_checks(settings: Settings) -> list[Check]:
     """Every check, also those behind one that fails."""
-    reaching_out = (("embedder", _embedder), ("database", _database), ("stores", _stores))
+    reaching_out: list[tuple[str, Callable[[Settings], Awaitable[Check]]]] = [
+        ("embedder", _embedder),
+        ("database", _database),
+        *((f"database {name}", partial(_own_database, name)) for name in settings.databases),
+        ("stores", _stores),
+    ]
     return [
         _python(),
         _disk(settings),
@@ -82,6 +88,13 @@ async def _database(settings: Settings) -> Check:
 
     async with bootstrap.open_database(settings) as database, database.connection() as connection:
         return Check("database", ok=True, found=await check_server(connection))
+
+
+async def _own_database(name: str, settings: Settings) -> Check:
+    from ragstone.storage.migrate import check_server
+
+    async with bootstrap.open_house(settings) as house, house.databases.named(name).connection() as connection:
+        return Check(f"database {name}", ok=True, found=await check_server(connection))
 
 
 async def _stores(settings: Settings) -> Check:

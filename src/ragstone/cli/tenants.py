@@ -136,8 +136,10 @@ async def _move(given: Settings, name: str, to: str, grace: float) -> TenantReco
 
 
 async def _delete(given: Settings, name: str) -> Deletion:
+    from ragstone.storage.deletion import Remover
+
     async with bootstrap.open_house(given) as house:
-        return await house.remover(bootstrap.operator()).delete(name)
+        return await Remover(house.databases, bootstrap.operator(), house.bucket).delete(name)
 
 
 def _row(record: TenantRecord) -> tuple[str, str, str, str]:

@@ -56,7 +56,8 @@ async def _requeue(given: Settings, tenant: str) -> int:
         found = await find_tenant(house.database, tenant)
         if found is None:
             raise NotFoundError(f"There is no tenant {tenant}", remedy="`ragstone tenants list` shows them")
-        return await again(house.database, bootstrap.everything(found, "command line"))
+        session = house.session(bootstrap.everything(found, bootstrap.COMMAND_LINE))
+        return await again(session.database, session.asker)
 
 
 def _speak() -> None:

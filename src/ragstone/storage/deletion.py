@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from ragstone.domain import Asker
+from ragstone.domain import Asker, Tenant
 from ragstone.errors import ObjectsUnavailableError
 from ragstone.ports import Objects
 from ragstone.storage.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
@@ -45,7 +45,7 @@ class Remover:
 
     databases: Databases
     operator: Asker  # the audit log names it
-    objects: Sequence[Objects] = ()  # places of uploaded files beside the databases
+    bucket: Objects | None = None  # for uploaded files; None: there is none
     _removed: Counter[str] = field(default_factory=Counter)
     _left: Counter[str] = field(default_factory=Counter)
 
@@ -70,7 +70,7 @@ class Remover:
             # The installation's last: its row of the tenant is what makes it possible to do this again.
             for database in sorted(_databases_of(record), key=lambda database: database is None):
                 await self._clear(record, asker, database)
-            objects_left = len([key for place in self.objects async for key in place.keys(str(record.tenant.id))])
+            objects_left = len(await self._objects(record.tenant))
             await drop_unused_parts(main)
         objects_removed = self._removed.pop("objects", 0)
         return Deletion(name, dict(self._removed), dict(self._left), objects_removed, objects_left)
@@ -97,10 +97,10 @@ class Remover:
                     pass  # whoever entered before has left
             tables = await tables_of(connection)
             side = Side(connection, asker, tenant.shard)
-            if not self.objects:
+            if self.bucket is None:
                 await _insist_on_no_bucket(side)
-            if database is None:
-                await self._remove_objects(tenant.id)
+            elif database is None:
+                await self._remove_objects(tenant, self.bucket)
             if await is_known(side):
                 for spot in spots or [Spot(tenant.shard, database)]:
                     self._removed.update(await remove_rows(replace(side, shard=spot.shard), tables))
@@ -114,12 +114,14 @@ class Remover:
             await connection.execute("SELECT delete_tenant(%s)", (side.place["tenant"],))
         self._removed["tenant"] += 1
 
-    async def _remove_objects(self, tenant_id: int) -> None:
-        for place in self.objects:
-            keys = [key async for key in place.keys(str(tenant_id))]
-            for first in range(0, len(keys), _KEYS):
-                await place.delete(keys[first : first + _KEYS])
-            self._removed["objects"] += len(keys)
+    async def _remove_objects(self, tenant: Tenant, bucket: Objects) -> None:
+        keys = await self._objects(tenant)
+        for first in range(0, len(keys), _KEYS):
+            await bucket.delete(keys[first : first + _KEYS])
+        self._removed["objects"] += len(keys)
+
+    async def _objects(self, tenant: Tenant) -> list[str]:
+        return [] if self.bucket is None else [key async for key in self.bucket.keys(str(tenant.id))]
 
 
 async def rows_of(databases: Databases, asker: Asker) -> dict[str, int]:

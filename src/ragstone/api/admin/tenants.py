@@ -13,7 +13,7 @@ from ragstone.api.identity import May, Operating
 from ragstone.api.pages import Listed, ListPage, Paged, list_page
 from ragstone.bootstrap import House
 from ragstone.domain import Scope
-from ragstone.storage.deletion import Deletion
+from ragstone.storage.deletion import Deletion, Remover
 from ragstone.storage.moving import GRACE, Mover, create
 from ragstone.storage.placement import placement_of
 from ragstone.storage.tenants import TenantRecord, tenant_page, tenant_record
@@ -129,4 +129,4 @@ async def move_tenant(name: str, body: MoveTenant, request: Request, session: Op
 async def delete_tenant(name: str, request: Request, session: Operating) -> RemovedTenant:
     """Delete a tenant with all that it has; its keys open nothing from the beginning on."""
     house: House = request.app.state.house
-    return RemovedTenant.of(await house.remover(session.asker).delete(name))
+    return RemovedTenant.of(await Remover(house.databases, session.asker, house.bucket).delete(name))

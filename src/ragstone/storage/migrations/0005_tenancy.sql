@@ -8,10 +8,10 @@
 --
 -- The functions below that act as the owner (SECURITY DEFINER), and why the application's role may have them:
 --   enter, attend          give the policies an asker; they return nothing, and one tenant is all that a transaction sees
---   tenant_named, find_tenant, list_tenants
+--   tenant_named, find_tenant, list_tenants, unused_parts
 --                          return names and places of tenants, never contents
---   add_tenant, plan_move, switch_tenant, serve_here, leave_here, forget_shard, give_up_move, end_move
---                          write the row of a tenant and return nothing of any other table
+--   add_tenant, plan_move, receive_tenant, serve_here, leave_here, switch_tenant, forget_shard, give_up_move, end_move
+--                          write the row of a tenant and the states of its tasks; return nothing of any other table
 --   import_rows            writes rows of the transaction's tenant, and only where that tenant is not served: neither
 --                          the guard nor the audit log is passed by
 --   discard_rows, remove_rows
@@ -19,7 +19,7 @@
 --   prepare_shard, attach_shard, drop_part
 --                          make and drop partitions from 16 on; drop only what no tenant's row refers to
 --   begin_deletion, close_tenant, delete_tenant
---                          remove a tenant; return nothing
+--                          remove a tenant; return numbers of rows
 --   audited, audit_number  write the audit log, and number it
 
 ALTER TABLE tenant
