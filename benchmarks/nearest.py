@@ -20,7 +20,7 @@ from ragstone.bootstrap import DATABASE, Session, embedded_server, open_house
 from ragstone.domain import Store, Vector
 from ragstone.models.minilm.embedder import MiniLM
 from ragstone.settings import Settings
-from ragstone.storage import index
+from ragstone.storage.contents import index
 
 LIMIT = 50  # as a search asks for
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from shape_samples import ANSWER
 
-from ragstone.storage.answers import StoredAnswer
+from ragstone.storage.answers.kept import StoredAnswer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MESSAGE = {

@@ -14,17 +14,17 @@ from contract.samples import MODEL, Piece, document, indexed, one_by_one
 from ragstone.access.grants import KeyRights
 from ragstone.access.keys import new_key
 from ragstone.api.app import create_app
-from ragstone.api.drain import Drain
+from ragstone.api.door.drain import Drain
 from ragstone.bootstrap import House, everything
 from ragstone.domain import Asker, Scope, Tenant
 from ragstone.fakes.models import HashingEmbedder
 from ragstone.models.minilm.embedder import MiniLM
 from ragstone.settings import Settings
-from ragstone.storage.assignments import assignment, fulfil
 from ragstone.storage.database import Database
-from ragstone.storage.keys import add_key
-from ragstone.storage.people import put_user
-from ragstone.storage.queue import Claim, Kind
+from ragstone.storage.tenancy.keys import add_key
+from ragstone.storage.tenancy.people import put_user
+from ragstone.storage.work.assignments import assignment, fulfil
+from ragstone.storage.work.queue import Claim, Kind
 
 GRANITE = [Piece("granite is hard", angle=10), Piece("marble is soft", angle=30)]
 

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ragstone.api import faults
-from ragstone.api.idempotency import LARGEST_ANSWER, Idempotency
+from ragstone.api.door.idempotency import LARGEST_ANSWER, Idempotency
 from ragstone.bootstrap import House
 from ragstone.domain import Asker
 from ragstone.settings import Settings

@@ -14,10 +14,10 @@ from typing import Any
 from ragstone.bootstrap import operator
 from ragstone.storage.database import Database
 from ragstone.storage.databases import Databases
-from ragstone.storage.deletion import Remover
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.moving import Mover
-from ragstone.storage.placement import placement_of
+from ragstone.storage.tenancy.deletion import Remover
+from ragstone.storage.tenancy.moving import Mover
+from ragstone.storage.tenancy.placement import placement_of
 
 LONGEST = 0.5  # seconds after which a process is killed at the latest
 

@@ -12,11 +12,11 @@ from contract.samples import MODEL, Piece, document, indexed, one_by_one
 
 from ragstone.bootstrap import everything
 from ragstone.domain import Asker, Store, Tenant
-from ragstone.storage.audit import INSTALLATION
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.databases import Databases
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.library import PostgresLibrary
+from ragstone.storage.tenancy.audit import INSTALLATION
 
 OPERATOR = everything(INSTALLATION, "command line")
 

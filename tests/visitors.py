@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from ragstone.api.gate import Gate
+from ragstone.api.door.gate import Gate
 from ragstone.domain import Priority
 
 

@@ -13,12 +13,12 @@ from itertools import count
 import psycopg
 
 from ragstone.domain import Asker, EmbeddingModel, Priority, Store
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.library import PostgresLibrary
 from ragstone.storage.migrate import migrate
 from ragstone.storage.objects.parts import PartsObjects
-from ragstone.storage.queue import Kind, enqueue
+from ragstone.storage.work.queue import Kind, enqueue
 
 _numbers = count()
 

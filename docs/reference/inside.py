@@ -16,8 +16,8 @@ from ragstone.ingest.read.registry import READERS
 from ragstone.retrieve import bm25, fuse
 from ragstone.retrieve.search import DEPTH
 from ragstone.settings import PREFIX, Settings
-from ragstone.storage.compaction import DEAD_SHARE, FANOUT
-from ragstone.storage.index import SCAN_UP_TO
+from ragstone.storage.contents.compaction import DEAD_SHARE, FANOUT
+from ragstone.storage.contents.index import SCAN_UP_TO
 
 
 def settings() -> str:

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from ragstone.models.minilm.embedder import MiniLM
     from ragstone.models.minilm.wordpieces import WordPieces
     from ragstone.ports import Objects
-    from ragstone.storage.answers import PostgresAnswers
-    from ragstone.storage.batches import PostgresBatches
+    from ragstone.storage.answers.kept import PostgresAnswers
+    from ragstone.storage.catalog.batches import PostgresBatches
+    from ragstone.storage.catalog.documents import PostgresDocuments
+    from ragstone.storage.catalog.files import PostgresFiles
+    from ragstone.storage.catalog.store_catalog import PostgresStores
+    from ragstone.storage.contents.index import PostgresIndex
+    from ragstone.storage.contents.library import PostgresLibrary
     from ragstone.storage.database import Database
     from ragstone.storage.databases import Databases
-    from ragstone.storage.documents import PostgresDocuments
     from ragstone.storage.embedded import EmbeddedServer
-    from ragstone.storage.files import PostgresFiles
-    from ragstone.storage.index import PostgresIndex
-    from ragstone.storage.library import PostgresLibrary
-    from ragstone.storage.store_catalog import PostgresStores
 
 READER_COMMAND = (sys.executable, "-m", "ragstone.worker.reader")
 DATABASE = "ragstone"  # its name on the embedded server
@@ -64,49 +64,49 @@ class Session:
     @cached_property
     def library(self) -> PostgresLibrary:
         """The writing side."""
-        from ragstone.storage.library import PostgresLibrary
+        from ragstone.storage.contents.library import PostgresLibrary
 
         return PostgresLibrary(self.database, self.asker)
 
     @cached_property
     def index(self) -> PostgresIndex:
         """The reading side."""
-        from ragstone.storage.index import PostgresIndex
+        from ragstone.storage.contents.index import PostgresIndex
 
         return PostgresIndex(self.database, self.asker)
 
     @cached_property
     def answers(self) -> PostgresAnswers:
         """Answers that are kept."""
-        from ragstone.storage.answers import PostgresAnswers
+        from ragstone.storage.answers.kept import PostgresAnswers
 
         return PostgresAnswers(self.database, self.asker)
 
     @cached_property
     def files(self) -> PostgresFiles:
         """Uploaded files."""
-        from ragstone.storage.files import PostgresFiles
+        from ragstone.storage.catalog.files import PostgresFiles
 
         return PostgresFiles(self.database, self.asker, self.places)
 
     @cached_property
     def stores(self) -> PostgresStores:
         """Stores as they are made, listed and deleted."""
-        from ragstone.storage.store_catalog import PostgresStores
+        from ragstone.storage.catalog.store_catalog import PostgresStores
 
         return PostgresStores(self.database, self.asker)
 
     @cached_property
     def documents(self) -> PostgresDocuments:
         """Files in stores."""
-        from ragstone.storage.documents import PostgresDocuments
+        from ragstone.storage.catalog.documents import PostgresDocuments
 
         return PostgresDocuments(self.database, self.asker)
 
     @cached_property
     def batches(self) -> PostgresBatches:
         """Files that are attached to a store together."""
-        from ragstone.storage.batches import PostgresBatches
+        from ragstone.storage.catalog.batches import PostgresBatches
 
         return PostgresBatches(self.database, self.asker)
 
@@ -148,7 +148,7 @@ class House:
         """A key with every scope if there is none at all yet; None if there is one."""
         from ragstone.access.grants import KeyRights
         from ragstone.access.keys import new_key
-        from ragstone.storage.keys import add_key, any_key
+        from ragstone.storage.tenancy.keys import add_key, any_key
 
         if await any_key(self.database):
             return None
@@ -158,7 +158,7 @@ class House:
 
     async def has_authentication(self) -> bool:
         """Whether anybody could show a key or a token that opens."""
-        from ragstone.storage.keys import any_key
+        from ragstone.storage.tenancy.keys import any_key
 
         return bool(self.settings.oidc) or await any_key(self.database)
 
@@ -168,7 +168,7 @@ class House:
         Raises:
             NotFoundError: There is no such tenant.
         """
-        from ragstone.storage.tenants import find_tenant
+        from ragstone.storage.tenancy.tenants import find_tenant
 
         if tenant == TENANT:
             return everything(await self.database.tenant(tenant, COMMAND_LINE), COMMAND_LINE)
@@ -191,7 +191,7 @@ class House:
         Raises:
             DatabaseError: A database cannot be reached.
         """
-        from ragstone.storage.expiry import remove_all_expired
+        from ragstone.storage.catalog.expiry import remove_all_expired
 
         for database in self.databases.all():
             await remove_all_expired(database, lambda database, asker: Session(database, asker, self.bucket).places)
@@ -209,7 +209,7 @@ def everything(tenant: Tenant, actor: str) -> Asker:
 
 def operator() -> Asker:
     """The command line as the installation's operator."""
-    from ragstone.storage.audit import INSTALLATION
+    from ragstone.storage.tenancy.audit import INSTALLATION
 
     return everything(INSTALLATION, COMMAND_LINE)
 

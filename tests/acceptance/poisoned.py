@@ -8,7 +8,7 @@ import signal
 import sys
 
 from ragstone.storage.database import Database
-from ragstone.storage.queue import Claim, Kind
+from ragstone.storage.work.queue import Claim, Kind
 from ragstone.worker.housekeeping import Housekeeping
 from ragstone.worker.loop import Pace, Worker
 

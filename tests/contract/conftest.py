@@ -7,9 +7,9 @@ from contract.samples import LibraryAndIndex
 
 from ragstone.domain import Asker
 from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
+from ragstone.storage.contents.index import PostgresIndex
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
-from ragstone.storage.index import PostgresIndex
-from ragstone.storage.library import PostgresLibrary
 
 
 @pytest.fixture

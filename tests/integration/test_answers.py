@@ -33,11 +33,11 @@ from ragstone.domain import (
 )
 from ragstone.errors import ClaimLostError, NotFoundError
 from ragstone.fakes.models import HashingEmbedder
-from ragstone.storage.answers import PostgresAnswers, Turn, forget_expired
+from ragstone.storage.answers.kept import PostgresAnswers, Turn, forget_expired
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.library import PostgresLibrary
-from ragstone.storage.queue import Claim, Kind, Queue
+from ragstone.storage.work.queue import Claim, Kind, Queue
 from ragstone.text import analyzer
 from ragstone.worker.answers import Answering
 

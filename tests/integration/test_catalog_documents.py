@@ -14,11 +14,11 @@ from contract.samples import MODEL, QUESTION, Piece, document, indexed, one_by_o
 
 from ragstone.access.askers import person
 from ragstone.domain import Asker, Scope, Tenant
-from ragstone.storage import documents as documents_module
-from ragstone.storage.compaction import compact
+from ragstone.storage.catalog import documents as documents_module
+from ragstone.storage.contents.compaction import compact
+from ragstone.storage.contents.index import PostgresIndex
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
-from ragstone.storage.index import PostgresIndex
-from ragstone.storage.library import PostgresLibrary
 
 pytestmark = pytest.mark.anyio
 

@@ -13,18 +13,18 @@ import pytest
 from clerks import Office, get, make_store, post, refusal, upload
 
 from ragstone.api.app import create_app
-from ragstone.api.drain import Drain
+from ragstone.api.door.drain import Drain
 from ragstone.bootstrap import House
 from ragstone.domain import Asker, Tenant
 from ragstone.errors import ObjectsUnavailableError
 from ragstone.fakes.objects import MemoryObjects
 from ragstone.settings import Settings
+from ragstone.storage.catalog.expiry import remove_expired, tenants_with_expired
+from ragstone.storage.catalog.files import PostgresFiles
+from ragstone.storage.catalog.uploading import Particulars
 from ragstone.storage.database import Database
-from ragstone.storage.expiry import remove_expired, tenants_with_expired
-from ragstone.storage.files import PostgresFiles
 from ragstone.storage.objects.parts import PartsObjects
 from ragstone.storage.pages import Excerpt
-from ragstone.storage.uploading import Particulars
 
 pytestmark = pytest.mark.anyio
 

@@ -13,12 +13,12 @@ from contract.samples import MODEL
 from ragstone.bootstrap import Session
 from ragstone.domain import Asker, Tenant
 from ragstone.errors import ClaimLostError, ConflictError, NotFoundError
-from ragstone.storage.attaching import Attachment
+from ragstone.storage.catalog.attaching import Attachment
+from ragstone.storage.catalog.store_catalog import Label
+from ragstone.storage.catalog.stores import DEFAULT_LANGUAGE
+from ragstone.storage.catalog.uploading import Particulars
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.store_catalog import Label
-from ragstone.storage.stores import DEFAULT_LANGUAGE
-from ragstone.storage.uploading import Particulars
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ from clerks import Office, get, make_store, post, refusal, upload
 
 from ragstone.domain import Asker, Scope, Tenant
 from ragstone.errors import StoreExpiredError
+from ragstone.storage.catalog.expiry import remove_expired
+from ragstone.storage.catalog.stores import find_store
 from ragstone.storage.database import Database
-from ragstone.storage.expiry import remove_expired
-from ragstone.storage.stores import find_store
 
 pytestmark = pytest.mark.anyio
 

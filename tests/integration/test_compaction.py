@@ -9,10 +9,10 @@ import pytest
 from contract.samples import MODEL, Found, Piece, document, indexed, look, one_by_one
 
 from ragstone.domain import Asker, Store
-from ragstone.storage.compaction import FANOUT, compact, plan
+from ragstone.storage.contents.compaction import FANOUT, compact, plan
+from ragstone.storage.contents.index import PostgresIndex
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
-from ragstone.storage.index import PostgresIndex
-from ragstone.storage.library import PostgresLibrary
 
 pytestmark = pytest.mark.anyio
 

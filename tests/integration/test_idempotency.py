@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from ragstone.access.askers import machine, person
-from ragstone.api import idempotency
-from ragstone.api.fingerprint import head_of
+from ragstone.api.door import idempotency
+from ragstone.api.door.fingerprint import head_of
 from ragstone.domain import Asker, Scope, Tenant
 from ragstone.errors import DatabaseUnavailableError
 from ragstone.storage import idempotency as storage

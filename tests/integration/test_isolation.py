@@ -20,9 +20,9 @@ from psycopg.types.json import Jsonb
 
 from ragstone.bootstrap import everything
 from ragstone.domain import Asker, Tenant
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import ENTER, Database, entering
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.library import PostgresLibrary
 from ragstone.storage.statements import statement, statements
 
 pytestmark = pytest.mark.anyio

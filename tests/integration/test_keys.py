@@ -13,9 +13,9 @@ from ragstone.bootstrap import everything
 from ragstone.domain import Asker, Priority, Scope, Tenant
 from ragstone.errors import ConflictError, NotFoundError, PermissionDeniedError
 from ragstone.storage.database import Database
-from ragstone.storage.keys import Admission, add_key, admit, list_keys, revoke_key, rotate_key
 from ragstone.storage.pages import Excerpt
-from ragstone.storage.people import groups_of, list_users, put_user, remove_user
+from ragstone.storage.tenancy.keys import Admission, add_key, admit, list_keys, revoke_key, rotate_key
+from ragstone.storage.tenancy.people import groups_of, list_users, put_user, remove_user
 
 pytestmark = pytest.mark.anyio
 

@@ -12,15 +12,15 @@ from psycopg.conninfo import make_conninfo
 
 from ragstone.bootstrap import everything
 from ragstone.errors import DatabaseUnavailableError, DatabaseUnsuitableError
+from ragstone.storage.contents.index import PostgresIndex
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.databases import Databases
-from ragstone.storage.deletion import Remover
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.index import PostgresIndex
-from ragstone.storage.library import PostgresLibrary
 from ragstone.storage.migrate import migrate, migrations
-from ragstone.storage.moving import Mover
-from ragstone.storage.placement import Placement
+from ragstone.storage.tenancy.deletion import Remover
+from ragstone.storage.tenancy.moving import Mover
+from ragstone.storage.tenancy.placement import Placement
 
 pytestmark = pytest.mark.anyio
 

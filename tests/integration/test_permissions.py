@@ -12,11 +12,11 @@ from ragstone.access.askers import machine, person
 from ragstone.domain import Asker, Comparison, Condition, Scope, Store, Tenant
 from ragstone.errors import DatabaseError
 from ragstone.storage import database as database_module
-from ragstone.storage import index as index_module
+from ragstone.storage.catalog.stores import list_stores
+from ragstone.storage.contents import index as index_module
+from ragstone.storage.contents.index import PostgresIndex
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
-from ragstone.storage.index import PostgresIndex
-from ragstone.storage.library import PostgresLibrary
-from ragstone.storage.stores import list_stores
 
 pytestmark = pytest.mark.anyio
 

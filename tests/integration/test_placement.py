@@ -18,15 +18,15 @@ from places import OPERATOR, databases_with, put, rows_by_table, superuser
 from ragstone.bootstrap import everything
 from ragstone.domain import Asker, EmbeddingModel, Tenant
 from ragstone.errors import ConflictError, DatabaseUnavailableError, NotFoundError, TenantMovingError
-from ragstone.storage.clearing import drop_part
+from ragstone.storage.contents.index import PostgresIndex
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.databases import Databases
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.index import PostgresIndex
-from ragstone.storage.library import PostgresLibrary
-from ragstone.storage.moving import Mover
-from ragstone.storage.placement import Placement, placement_of
-from ragstone.storage.tenants import find_tenant, tenant_record
+from ragstone.storage.tenancy.clearing import drop_part
+from ragstone.storage.tenancy.moving import Mover
+from ragstone.storage.tenancy.placement import Placement, placement_of
+from ragstone.storage.tenancy.tenants import find_tenant, tenant_record
 
 pytestmark = pytest.mark.anyio
 

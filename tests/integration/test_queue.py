@@ -16,10 +16,10 @@ from workload import Desk, make_database, open_desk, with_patience
 from ragstone.bootstrap import everything
 from ragstone.domain import Asker, Priority
 from ragstone.errors import ClaimLostError, ConcurrentChangeError
-from ragstone.storage.assignments import assignment, fulfil
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.queue import Claim, Kind, Queue, cancel, depths, requeue
+from ragstone.storage.work.assignments import assignment, fulfil
+from ragstone.storage.work.queue import Claim, Kind, Queue, cancel, depths, requeue
 
 pytestmark = pytest.mark.anyio
 

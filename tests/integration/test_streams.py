@@ -10,8 +10,8 @@ import httpx
 from loopback import serving, until
 from starlette.types import Receive, Scope, Send
 
-from ragstone.api.admission import Admission
-from ragstone.api.gate import Gate
+from ragstone.api.door.admission import Admission
+from ragstone.api.door.gate import Gate
 from ragstone.api.streams import EventStream
 
 

@@ -29,19 +29,19 @@ from ragstone.errors import (
     TenantMovingError,
 )
 from ragstone.fakes.objects import MemoryObjects
-from ragstone.storage.audit import Line, audit_page
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 from ragstone.storage.databases import Databases
-from ragstone.storage.deletion import Remover, rows_of
 from ragstone.storage.embedded import EmbeddedServer
-from ragstone.storage.keys import add_key, admit
-from ragstone.storage.library import PostgresLibrary
 from ragstone.storage.migrate import migrations
-from ragstone.storage.moving import Mover, create
 from ragstone.storage.pages import Excerpt
-from ragstone.storage.people import put_user, remove_user
-from ragstone.storage.placement import Placement, placement_of
-from ragstone.storage.tenants import find_tenant, list_tenants, tenant_page, tenant_record
+from ragstone.storage.tenancy.audit import Line, audit_page
+from ragstone.storage.tenancy.deletion import Remover, rows_of
+from ragstone.storage.tenancy.keys import add_key, admit
+from ragstone.storage.tenancy.moving import Mover, create
+from ragstone.storage.tenancy.people import put_user, remove_user
+from ragstone.storage.tenancy.placement import Placement, placement_of
+from ragstone.storage.tenancy.tenants import find_tenant, list_tenants, tenant_page, tenant_record
 
 pytestmark = pytest.mark.anyio
 

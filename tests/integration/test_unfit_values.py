@@ -9,8 +9,8 @@ import pytest
 
 from ragstone.domain import Asker
 from ragstone.errors import ConcurrentChangeError, InvalidRequestError
+from ragstone.storage.catalog.stores import list_stores
 from ragstone.storage.database import Database
-from ragstone.storage.stores import list_stores
 
 pytestmark = pytest.mark.anyio
 

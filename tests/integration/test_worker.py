@@ -25,11 +25,11 @@ from ragstone.flows.work import Ingesting
 from ragstone.ingest import read
 from ragstone.ingest.prepare import Job, Message, prepare
 from ragstone.ingest.sandbox import Sandbox, Sandboxes
-from ragstone.storage.compaction import plan
+from ragstone.storage.contents.compaction import plan
 from ragstone.storage.database import Database
 from ragstone.storage.embedded import EmbeddedServer
 from ragstone.storage.objects.parts import PartsObjects
-from ragstone.storage.queue import Claim, Kind, cancel
+from ragstone.storage.work.queue import Claim, Kind, cancel
 from ragstone.worker.housekeeping import Housekeeping
 from ragstone.worker.loop import ATTEMPTS, Handler, Pace, Worker, delay
 

@@ -16,7 +16,7 @@ from ragstone.bootstrap import House, Session
 from ragstone.domain import Hit, Question, Store
 from ragstone.errors import NotFoundError
 from ragstone.retrieve.search import search
-from ragstone.storage.searchable import excerpt, searchable_stores
+from ragstone.storage.contents.searchable import excerpt, searchable_stores
 
 WINDOW = 100_000  # characters that are read at once; more would crowd out what a model knows of its task
 

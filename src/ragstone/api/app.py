@@ -24,15 +24,15 @@ from ragstone.api import (
     stores,
 )
 from ragstone.api.admin import audit, keys, tenants, users
-from ragstone.api.admission import Admission
 from ragstone.api.description import Described
-from ragstone.api.drain import Drain
-from ragstone.api.gate import Gate
-from ragstone.api.idempotency import Idempotency
-from ragstone.api.identity import Identify
-from ragstone.api.json_bodies import JsonBodies
-from ragstone.api.methods import HeadAsGet
-from ragstone.api.sizes import SizeLimit
+from ragstone.api.door.admission import Admission
+from ragstone.api.door.drain import Drain
+from ragstone.api.door.gate import Gate
+from ragstone.api.door.idempotency import Idempotency
+from ragstone.api.door.identity import Identify
+from ragstone.api.door.json_bodies import JsonBodies
+from ragstone.api.door.methods import HeadAsGet
+from ragstone.api.door.sizes import SizeLimit
 from ragstone.bootstrap import House
 
 _FRAMING = 2**20  # bytes of an upload beside the file itself

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 
 from ragstone.api.receiving import Readers
 from ragstone.domain import Chunking
-from ragstone.storage.attaching import Attachment
-from ragstone.storage.store_catalog import Label
+from ragstone.storage.catalog.attaching import Attachment
+from ragstone.storage.catalog.store_catalog import Label
 from ragstone.text import analyzer
 
 Key: TypeAlias = Annotated[str, StringConstraints(max_length=64)]

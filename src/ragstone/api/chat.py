@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from ragstone.api.asking import chat_question
 from ragstone.api.chat_request import ChatRequest
 from ragstone.api.conversation import said_in_chat
-from ragstone.api.identity import Reading
+from ragstone.api.door.identity import Reading
 from ragstone.api.links import Links
 from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import ChatAsked

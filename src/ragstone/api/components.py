@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ragstone.api.admission import HEADER as PRIORITY
-from ragstone.api.identity import ON_BEHALF_OF
-from ragstone.api.repetition import LONGEST_KEY, REPLAYED
+from ragstone.api.door.admission import HEADER as PRIORITY
+from ragstone.api.door.identity import ON_BEHALF_OF
+from ragstone.api.door.repetition import LONGEST_KEY, REPLAYED
 from ragstone.domain import Priority
 
 Json: TypeAlias = dict[str, Any]

@@ -19,7 +19,7 @@ from ragstone import __version__
 from ragstone.api import components
 from ragstone.api.answers import answer_schemas
 from ragstone.api.components import ERRORS, EVERY_ANSWER, REPEATED_ANSWER, TAGS, Json
-from ragstone.api.identity import OPEN, May
+from ragstone.api.door.identity import OPEN, May
 from ragstone.domain import Scope
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from ragstone.api.identity import Reading
+from ragstone.api.door.identity import Reading
 from ragstone.api.shapes.embeddings import Encoding, check_dimensions, embeddings
 from ragstone.bootstrap import House
 from ragstone.domain import EmbeddingModel

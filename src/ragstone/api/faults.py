@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from ragstone.api.methods import allowed
+from ragstone.api.door.methods import allowed
 from ragstone.errors import (
     AuthenticationError,
     ConflictError,

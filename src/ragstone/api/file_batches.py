@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from ragstone.api.catalog_requests import AttachFiles
-from ragstone.api.identity import Reading, Writing
+from ragstone.api.door.identity import Reading, Writing
 from ragstone.api.pages import ListPage, Paged, list_page
 from ragstone.api.shapes.store_files import FileBatch, StoreFile
 from ragstone.api.store_files import POLL_AFTER, StatusFilter, Usual

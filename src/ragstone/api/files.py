@@ -8,12 +8,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from ragstone.api.identity import Reading, Writing
+from ragstone.api.door.identity import Reading, Writing
 from ragstone.api.pages import ListPage, LongPaged, list_page
 from ragstone.api.receiving import UPLOAD_FORM, receive
 from ragstone.api.shapes.catalog import FileObject, RemovedFile
 from ragstone.api.uploads import Form
-from ragstone.storage.uploading import StoredFile
+from ragstone.storage.catalog.uploading import StoredFile
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 

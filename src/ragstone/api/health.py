@@ -8,7 +8,7 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from ragstone.api.drain import Drain
+from ragstone.api.door.drain import Drain
 from ragstone.bootstrap import House
 from ragstone.errors import RagstoneError
 from ragstone.ports import Objects

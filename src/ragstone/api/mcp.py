@@ -31,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 
 from ragstone import __version__
 from ragstone.api.agent import Desk, Fetch, Fetched, FoundAll, Search
-from ragstone.api.identity import Reading
+from ragstone.api.door.identity import Reading
 from ragstone.api.links import Links
 from ragstone.bootstrap import House
 from ragstone.errors import RagstoneError

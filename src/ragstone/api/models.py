@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 
 from ragstone.api.asking import NAMES, model_store
-from ragstone.api.identity import Reading
+from ragstone.api.door.identity import Reading
 from ragstone.api.shapes.models import OWNER, model, models
 from ragstone.bootstrap import House
 from ragstone.domain import Store
-from ragstone.storage.searchable import searchable_stores
+from ragstone.storage.contents.searchable import searchable_stores
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from ragstone.access.askers import PRINCIPAL
 from ragstone.api.uploads import Form, Part
 from ragstone.errors import InvalidRequestError
-from ragstone.storage.files import PostgresFiles
-from ragstone.storage.uploading import Particulars, StoredFile
+from ragstone.storage.catalog.files import PostgresFiles
+from ragstone.storage.catalog.uploading import Particulars, StoredFile
 
 _LONGEST_NAME = 255  # characters
 _BATCH_LIFETIME = timedelta(days=30)  # of a file for the batch interface, as OpenAI has it

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 
 from ragstone.api.asking import MODEL, question_of
 from ragstone.api.conversation import said
-from ragstone.api.identity import Reading, Writing
+from ragstone.api.door.identity import Reading, Writing
 from ragstone.api.response_request import Includable, ResponseRequest
 from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import Asked
@@ -27,7 +27,7 @@ from ragstone.bootstrap import House, Session
 from ragstone.domain import Answer
 from ragstone.errors import InvalidRequestError
 from ragstone.flows.ask import ask
-from ragstone.storage.answers import Turn
+from ragstone.storage.answers.kept import Turn
 
 router = APIRouter(prefix="/v1/responses", tags=["responses"])
 

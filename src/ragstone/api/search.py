@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fastapi import APIRouter, Request
 
 from ragstone import wire
-from ragstone.api.identity import Reading
+from ragstone.api.door.identity import Reading
 from ragstone.api.requests import SearchRequest, domain_filter, fusion
 from ragstone.bootstrap import House
 from ragstone.domain import Hit, Question, Results, Store

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from ragstone.api.catalog_requests import AttachFile, UpdateStoreFile
-from ragstone.api.identity import Reading, Writing
+from ragstone.api.door.identity import Reading, Writing
 from ragstone.api.pages import ListPage, Paged, list_page
 from ragstone.api.shapes.catalog import RemovedStoreFile
 from ragstone.api.shapes.store_files import StoreFile
 from ragstone.bootstrap import House
 from ragstone.domain import Chunking
-from ragstone.storage.documents import Status
+from ragstone.storage.catalog.documents import Status
 
 router = APIRouter(prefix="/v1/vector_stores/{store_id}/files", tags=["vector stores"])
 

@@ -9,7 +9,7 @@ from ragstone.api.shapes.asked import Asked
 from ragstone.api.shapes.ending import Ending, Failure, FailureCode
 from ragstone.api.shapes.response import Draft, Status, output, response
 from ragstone.errors import InvalidRequestError
-from ragstone.storage.answers import StoredAnswer
+from ragstone.storage.answers.kept import StoredAnswer
 
 _FAILED = "The answer could not be made"  # where nothing more is known
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from ragstone.api.catalog_requests import CreateStore, UpdateStore
-from ragstone.api.identity import Reading, Writing
+from ragstone.api.door.identity import Reading, Writing
 from ragstone.api.pages import ListPage, Paged, list_page
 from ragstone.api.shapes.catalog import RemovedStore, VectorStore
 from ragstone.bootstrap import House
-from ragstone.storage.stores import DEFAULT_LANGUAGE
+from ragstone.storage.catalog.stores import DEFAULT_LANGUAGE
 
 router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
 

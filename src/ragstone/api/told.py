@@ -12,7 +12,7 @@ from ragstone.api.shapes.events import Event, ResponseStream, opening, telling
 from ragstone.api.shapes.response import Status
 from ragstone.api.stored import ending_of, failure_of
 from ragstone.domain import Answer
-from ragstone.storage.answers import PostgresAnswers
+from ragstone.storage.answers.kept import PostgresAnswers
 
 _UNDONE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
 

@@ -15,7 +15,7 @@ from ragstone.cli.arguments import JsonOption, run, settings
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
-    from ragstone.storage.audit import Line
+    from ragstone.storage.tenancy.audit import Line
 
 _PAGE = 1000
 
@@ -54,7 +54,7 @@ def audit(
 
 
 async def _lines(given: Settings, tenant: str | None, since: datetime | None, limit: int) -> list[Line]:
-    from ragstone.storage.audit import audit_page
+    from ragstone.storage.tenancy.audit import audit_page
 
     async with bootstrap.open_house(given) as house:
         asker = bootstrap.operator() if tenant is None else await house.own_asker(tenant)

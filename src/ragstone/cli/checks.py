@@ -98,7 +98,7 @@ async def _own_database(name: str, settings: Settings) -> Check:
 
 
 async def _stores(settings: Settings) -> Check:
-    from ragstone.storage.stores import list_stores
+    from ragstone.storage.catalog.stores import list_stores
 
     async with bootstrap.open_house(settings) as house:
         session = await house.own_session()

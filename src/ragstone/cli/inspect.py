@@ -39,9 +39,9 @@ def status(as_json: JsonOption = False) -> None:
 
 
 async def _status(given: Settings) -> dict[str, object]:
+    from ragstone.storage.catalog.stores import list_stores
     from ragstone.storage.migrate import check_server
-    from ragstone.storage.queue import depths
-    from ragstone.storage.stores import list_stores
+    from ragstone.storage.work.queue import depths
 
     async with bootstrap.open_house(given) as house:
         queue = await depths(house.database)

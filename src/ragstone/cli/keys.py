@@ -18,7 +18,7 @@ from ragstone.errors import InvalidRequestError
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
-    from ragstone.storage.keys import StoredKey
+    from ragstone.storage.tenancy.keys import StoredKey
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, revoke and rotate API keys.")
 
@@ -100,7 +100,7 @@ def rotate(
 
 
 async def _create(given: Settings, tenant: str, rights: KeyRights) -> tuple[str, str, KeyRights]:
-    from ragstone.storage.keys import add_key
+    from ragstone.storage.tenancy.keys import add_key
 
     async with bootstrap.open_house(given) as house:
         key = new_key()
@@ -108,7 +108,7 @@ async def _create(given: Settings, tenant: str, rights: KeyRights) -> tuple[str,
 
 
 async def _list(given: Settings, tenant: str) -> list[StoredKey]:
-    from ragstone.storage.keys import list_keys
+    from ragstone.storage.tenancy.keys import list_keys
 
     async with bootstrap.open_house(given) as house:
         asker = await house.own_asker(tenant)
@@ -116,14 +116,14 @@ async def _list(given: Settings, tenant: str) -> list[StoredKey]:
 
 
 async def _revoke(given: Settings, tenant: str, key: str) -> None:
-    from ragstone.storage.keys import revoke_key
+    from ragstone.storage.tenancy.keys import revoke_key
 
     async with bootstrap.open_house(given) as house:
         await revoke_key(house.database, await house.own_asker(tenant), key)
 
 
 async def _rotate(given: Settings, tenant: str, former: str, overlap: str) -> tuple[str, str, KeyRights]:
-    from ragstone.storage.keys import rotate_key
+    from ragstone.storage.tenancy.keys import rotate_key
 
     span = span_of(overlap)
     async with bootstrap.open_house(given) as house:

@@ -20,7 +20,7 @@ from ragstone.settings import Settings
 if TYPE_CHECKING:
     import uvicorn
 
-    from ragstone.api.drain import Drain
+    from ragstone.api.door.drain import Drain
 
 
 def serve(
@@ -38,7 +38,7 @@ async def _serve(given: Settings, host: str, port: int) -> None:
     import uvicorn
 
     from ragstone.api.app import create_app
-    from ragstone.api.drain import Drain, Draining
+    from ragstone.api.door.drain import Drain, Draining
 
     listener = _listen(host, port)
     with listener:

@@ -14,8 +14,8 @@ from ragstone.errors import DatabaseError
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
-    from ragstone.storage.deletion import Deletion
-    from ragstone.storage.tenants import TenantRecord
+    from ragstone.storage.tenancy.deletion import Deletion
+    from ragstone.storage.tenancy.tenants import TenantRecord
 
 app = typer.Typer(no_args_is_help=True, help="Create, list, show, move and delete tenants.")
 
@@ -102,8 +102,8 @@ def delete(
 
 
 async def _create(given: Settings, name: str, placement: str) -> TenantRecord:
-    from ragstone.storage.moving import create as make
-    from ragstone.storage.placement import placement_of
+    from ragstone.storage.tenancy.moving import create as make
+    from ragstone.storage.tenancy.placement import placement_of
 
     wanted = placement_of(placement)
     async with bootstrap.open_house(given) as house:
@@ -111,15 +111,15 @@ async def _create(given: Settings, name: str, placement: str) -> TenantRecord:
 
 
 async def _list(given: Settings) -> list[TenantRecord]:
-    from ragstone.storage.tenants import list_tenants
+    from ragstone.storage.tenancy.tenants import list_tenants
 
     async with bootstrap.open_house(given) as house:
         return await list_tenants(house.database)
 
 
 async def _show(given: Settings, name: str) -> tuple[TenantRecord, dict[str, int]]:
-    from ragstone.storage.deletion import rows_of
-    from ragstone.storage.tenants import tenant_record
+    from ragstone.storage.tenancy.deletion import rows_of
+    from ragstone.storage.tenancy.tenants import tenant_record
 
     async with bootstrap.open_house(given) as house:
         record = await tenant_record(house.database, name)
@@ -127,8 +127,8 @@ async def _show(given: Settings, name: str) -> tuple[TenantRecord, dict[str, int
 
 
 async def _move(given: Settings, name: str, to: str, grace: float) -> TenantRecord:
-    from ragstone.storage.moving import Mover
-    from ragstone.storage.placement import placement_of
+    from ragstone.storage.tenancy.moving import Mover
+    from ragstone.storage.tenancy.placement import placement_of
 
     wanted = placement_of(to)
     async with bootstrap.open_house(given) as house:
@@ -136,7 +136,7 @@ async def _move(given: Settings, name: str, to: str, grace: float) -> TenantReco
 
 
 async def _delete(given: Settings, name: str) -> Deletion:
-    from ragstone.storage.deletion import Remover
+    from ragstone.storage.tenancy.deletion import Remover
 
     async with bootstrap.open_house(given) as house:
         return await Remover(house.databases, bootstrap.operator(), house.bucket).delete(name)

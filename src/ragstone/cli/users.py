@@ -13,7 +13,7 @@ from ragstone.cli.arguments import JsonOption, notes, run, settings
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
-    from ragstone.storage.people import User
+    from ragstone.storage.tenancy.people import User
 
 app = typer.Typer(no_args_is_help=True, help="Set, list and remove users and their groups.")
 
@@ -56,14 +56,14 @@ def remove(name: NameArgument, tenant: TenantOption = bootstrap.TENANT) -> None:
 
 
 async def _set(given: Settings, tenant: str, name: str, groups: list[str]) -> User:
-    from ragstone.storage.people import put_user
+    from ragstone.storage.tenancy.people import put_user
 
     async with bootstrap.open_house(given) as house:
         return await put_user(house.database, await house.own_asker(tenant), name, groups)
 
 
 async def _list(given: Settings, tenant: str) -> list[User]:
-    from ragstone.storage.people import list_users
+    from ragstone.storage.tenancy.people import list_users
 
     async with bootstrap.open_house(given) as house:
         asker = await house.own_asker(tenant)
@@ -71,7 +71,7 @@ async def _list(given: Settings, tenant: str) -> list[User]:
 
 
 async def _remove(given: Settings, tenant: str, name: str) -> None:
-    from ragstone.storage.people import remove_user
+    from ragstone.storage.tenancy.people import remove_user
 
     async with bootstrap.open_house(given) as house:
         await remove_user(house.database, await house.own_asker(tenant), name)

@@ -49,8 +49,8 @@ async def _work(given: Settings, concurrency: int | None) -> None:
 
 
 async def _requeue(given: Settings, tenant: str) -> int:
-    from ragstone.storage.queue import requeue as again
-    from ragstone.storage.tenants import find_tenant
+    from ragstone.storage.tenancy.tenants import find_tenant
+    from ragstone.storage.work.queue import requeue as again
 
     async with bootstrap.open_house(given) as house:
         found = await find_tenant(house.database, tenant)

@@ -18,10 +18,10 @@ from ragstone.ingest.report import Report
 from ragstone.ingest.sandbox import Sandboxes
 from ragstone.ingest.spool import Spool
 from ragstone.ports import Embedder, Objects
-from ragstone.storage.assignments import Assignment, assignment, fulfil
-from ragstone.storage.compaction import compact
+from ragstone.storage.contents.compaction import compact
 from ragstone.storage.database import Database
-from ragstone.storage.queue import Claim
+from ragstone.storage.work.assignments import Assignment, assignment, fulfil
+from ragstone.storage.work.queue import Claim
 
 TIDY_EVERY = 64  # documents of a store
 

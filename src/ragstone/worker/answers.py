@@ -8,8 +8,8 @@ from dataclasses import replace
 from ragstone.bootstrap import House
 from ragstone.errors import InvalidRequestError, NotFoundError
 from ragstone.flows.ask import ask
-from ragstone.storage.answer_work import begin, finish, give_up
-from ragstone.storage.queue import Claim
+from ragstone.storage.answers.making import begin, finish, give_up
+from ragstone.storage.work.queue import Claim
 
 _CODE = "invalid_prompt"  # as OpenAI's interface names what no further attempt would mend
 

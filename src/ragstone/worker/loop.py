@@ -16,8 +16,8 @@ from functools import partial
 
 from ragstone.errors import ClaimLostError, FileSkippedError, RagstoneError, UnreadableFileError
 from ragstone.storage.database import Database
-from ragstone.storage.pulse import Pulse
-from ragstone.storage.queue import Claim, Kind, Queue
+from ragstone.storage.work.pulse import Pulse
+from ragstone.storage.work.queue import Claim, Kind, Queue
 from ragstone.worker.housekeeping import Housekeeping
 
 ATTEMPTS = 6  # after so many failures a task is given up

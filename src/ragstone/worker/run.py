@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 
 from ragstone.bootstrap import House, open_work
-from ragstone.storage.answers import forget_expired
+from ragstone.storage.answers.kept import forget_expired
 from ragstone.storage.idempotency import sweep
-from ragstone.storage.queue import Kind
+from ragstone.storage.work.queue import Kind
 from ragstone.worker.answers import Answering
 from ragstone.worker.housekeeping import Housekeeping
 from ragstone.worker.loop import Handler, Pace, Worker

@@ -8,9 +8,9 @@ import json
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from ragstone.api.admission import Admission
-from ragstone.api.gate import Gate
-from ragstone.api.sizes import SizeLimit
+from ragstone.api.door.admission import Admission
+from ragstone.api.door.gate import Gate
+from ragstone.api.door.sizes import SizeLimit
 from ragstone.domain import Priority
 
 pytestmark = pytest.mark.anyio

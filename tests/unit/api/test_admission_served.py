@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ragstone.api.admission import Admission
-from ragstone.api.gate import Gate
+from ragstone.api.door.admission import Admission
+from ragstone.api.door.gate import Gate
 from ragstone.domain import Priority
 
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from ragstone.api.app import interface
-from ragstone.api.identity import OPEN
+from ragstone.api.door.identity import OPEN
 from ragstone.domain import Scope
 
 DESCRIPTION = interface().openapi()

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from ragstone.api.drain import Drain, Draining
+from ragstone.api.door.drain import Drain, Draining
 
 PLAIN = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 

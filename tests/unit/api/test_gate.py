@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from visitors import HandMovedLoop, Visitor
 
-from ragstone.api.gate import Gate
+from ragstone.api.door.gate import Gate
 from ragstone.domain import Priority
 
 PRIORITIES = st.sampled_from(Priority)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.types import Message
 
 from ragstone.api import faults
-from ragstone.api.json_bodies import DEEPEST, LARGEST, JsonBodies
+from ragstone.api.door.json_bodies import DEEPEST, LARGEST, JsonBodies
 
 JSON = {"content-type": "application/json"}
 

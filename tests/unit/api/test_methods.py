@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from loopback import Address, read_answer, serving
 
 from ragstone.api import faults
-from ragstone.api.methods import HeadAsGet
+from ragstone.api.door.methods import HeadAsGet
 
 
 def make_app() -> FastAPI:

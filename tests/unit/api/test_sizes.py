@@ -14,8 +14,9 @@ import pytest
 from fastapi import FastAPI, Request
 from loopback import Address, is_closed, read_answer, serving
 
-from ragstone.api import faults, sizes
-from ragstone.api.sizes import SizeLimit
+from ragstone.api import faults
+from ragstone.api.door import sizes
+from ragstone.api.door.sizes import SizeLimit
 
 LIMIT, UPLOAD_LIMIT = 1000, 200_000
 MiB = 2**20

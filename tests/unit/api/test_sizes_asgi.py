@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragstone.api.sizes import SizeLimit
+from ragstone.api.door.sizes import SizeLimit
 
 LIMIT = 1000
 CHUNKED = [(b"transfer-encoding", b"chunked")]

@@ -11,7 +11,7 @@ from published import described
 
 from ragstone.api.stored import input_items, item_page, stored_response
 from ragstone.errors import InvalidRequestError
-from ragstone.storage.answers import StoredAnswer
+from ragstone.storage.answers.kept import StoredAnswer
 
 
 @pytest.mark.parametrize(

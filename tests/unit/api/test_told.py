@@ -15,7 +15,7 @@ from ragstone.api.stored import asked_of, ending_of
 from ragstone.api.streams import unbroken
 from ragstone.api.told import followed
 from ragstone.errors import NotFoundError
-from ragstone.storage.answers import PostgresAnswers, StoredAnswer
+from ragstone.storage.answers.kept import PostgresAnswers, StoredAnswer
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from answer_samples import hit, store
 from shape_samples import ANSWER, NOTHING, SILENCE
 
 from ragstone.domain import Answer, Comparison, Compound, Condition, Filter, Fusion, Question, Store, Turn
-from ragstone.storage.written import answer_of, answer_text, question_object, question_of
+from ragstone.storage.answers.written import answer_of, answer_text, question_object, question_of
 
 HIT = hit("One.\nTwo.", heading=("A", "B"), turns=(Turn(5, ("A", "C"), 2),))
 RICH = replace(

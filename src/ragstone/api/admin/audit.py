@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, Field
 
 from ragstone.api.admin.times import seconds_of
-from ragstone.api.identity import Administering, Operating
+from ragstone.api.door.identity import Administering, Operating
 from ragstone.api.pages import After, Listed, ListPage, list_page
 from ragstone.bootstrap import House
-from ragstone.storage.audit import INSTALLATION, Line, audit_page
 from ragstone.storage.pages import Page
+from ragstone.storage.tenancy.audit import INSTALLATION, Line, audit_page
 
 router = APIRouter(prefix="/admin", tags=["administration"])
 

@@ -12,11 +12,11 @@ from ragstone.access.expiry import end_of, span_of
 from ragstone.access.grants import LONGEST_NAME, KeyRights
 from ragstone.access.keys import new_key
 from ragstone.api.admin.times import seconds_of
-from ragstone.api.identity import Administering
+from ragstone.api.door.identity import Administering
 from ragstone.api.pages import Listed, ListPage, Paged, list_page
 from ragstone.bootstrap import House
 from ragstone.domain import Priority, Scope
-from ragstone.storage.keys import StoredKey, add_key, list_keys, revoke_key, rotate_key
+from ragstone.storage.tenancy.keys import StoredKey, add_key, list_keys, revoke_key, rotate_key
 
 router = APIRouter(prefix="/admin/keys", tags=["administration"])
 

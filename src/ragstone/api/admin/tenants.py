@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ragstone.access.grants import LONGEST_NAME, checked_name
 from ragstone.api.admin.times import seconds_of
-from ragstone.api.identity import May, Operating
+from ragstone.api.door.identity import May, Operating
 from ragstone.api.pages import Listed, ListPage, Paged, list_page
 from ragstone.bootstrap import House
 from ragstone.domain import Scope
-from ragstone.storage.deletion import Deletion, Remover
-from ragstone.storage.moving import GRACE, Mover, create
-from ragstone.storage.placement import placement_of
-from ragstone.storage.tenants import TenantRecord, tenant_page, tenant_record
+from ragstone.storage.tenancy.deletion import Deletion, Remover
+from ragstone.storage.tenancy.moving import GRACE, Mover, create
+from ragstone.storage.tenancy.placement import placement_of
+from ragstone.storage.tenancy.tenants import TenantRecord, tenant_page, tenant_record
 
 router = APIRouter(prefix="/admin/tenants", tags=["administration"])
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ragstone.access.grants import check_groups, checked_name
 from ragstone.api.admin.times import seconds_of
-from ragstone.api.identity import Administering
+from ragstone.api.door.identity import Administering
 from ragstone.api.pages import Listed, ListPage, Paged, list_page
 from ragstone.bootstrap import House
-from ragstone.storage.people import User as StoredUser
-from ragstone.storage.people import list_users, put_user, remove_user
+from ragstone.storage.tenancy.people import User as StoredUser
+from ragstone.storage.tenancy.people import list_users, put_user, remove_user
 
 router = APIRouter(prefix="/admin/users", tags=["administration"])
 

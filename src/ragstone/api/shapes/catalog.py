@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from ragstone.api.catalog_requests import StoreExpiry
 from ragstone.api.pages import Listed
-from ragstone.storage.store_catalog import Counts, StoredStore
-from ragstone.storage.uploading import StoredFile
+from ragstone.storage.catalog.store_catalog import Counts, StoredStore
+from ragstone.storage.catalog.uploading import StoredFile
 
 
 def _absent(value: object) -> bool:

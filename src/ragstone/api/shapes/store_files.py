@@ -10,8 +10,8 @@ from ragstone.api.catalog_requests import StaticSizes, StaticStrategy
 from ragstone.api.pages import Listed
 from ragstone.api.shapes.catalog import FileCounts, seconds
 from ragstone.domain import Chunking
-from ragstone.storage.batches import StoredBatch
-from ragstone.storage.documents import Status, StoredDocument
+from ragstone.storage.catalog.batches import StoredBatch
+from ragstone.storage.catalog.documents import Status, StoredDocument
 
 _SMALLEST_STATIC = 100  # tokens; what is published knows no smaller chunks
 

@@ -13,14 +13,14 @@ from psycopg.rows import dict_row
 
 from ragstone.domain import Asker, Priority
 from ragstone.errors import NotFoundError
-from ragstone.storage.attaching import Attachment, attach
+from ragstone.storage.catalog.attaching import Attachment, attach
+from ragstone.storage.catalog.documents import Status, StoredDocument, stored_document
+from ragstone.storage.catalog.store_catalog import Counts
+from ragstone.storage.catalog.stores import locate_store, use_store
 from ragstone.storage.database import Database, scope
-from ragstone.storage.documents import Status, StoredDocument, stored_document
 from ragstone.storage.pages import Excerpt, Listing, Page
-from ragstone.storage.queue import cancel
 from ragstone.storage.statements import statement
-from ragstone.storage.store_catalog import Counts
-from ragstone.storage.stores import locate_store, use_store
+from ragstone.storage.work.queue import cancel
 
 # A file of a batch has its place by the store's order, so a cursor is found there.
 _ITEMS = Listing("batches", "list_items", "document_position", positions="documents")

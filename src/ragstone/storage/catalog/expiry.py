@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from ragstone.domain import Asker, Tenant
 from ragstone.errors import RagstoneError
 from ragstone.ports import Objects
+from ragstone.storage.catalog.removal import empty_store, remove_file
+from ragstone.storage.catalog.stores import locate_store
 from ragstone.storage.database import Database, scope
-from ragstone.storage.removal import empty_store, remove_file
 from ragstone.storage.statements import statement
-from ragstone.storage.stores import locate_store
 
 _AT_ONCE = 1000
 

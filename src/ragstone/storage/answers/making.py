@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ragstone.domain import Answer, Asker, Question
 from ragstone.errors import ClaimLostError
+from ragstone.storage.answers.written import answer_text, question_of
 from ragstone.storage.database import Database
-from ragstone.storage.queue import Claim, end
 from ragstone.storage.statements import statement
-from ragstone.storage.written import answer_text, question_of
+from ragstone.storage.work.queue import Claim, end
 
 
 @dataclass(frozen=True, slots=True)

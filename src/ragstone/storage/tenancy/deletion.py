@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from ragstone.domain import Asker, Tenant
 from ragstone.errors import ObjectsUnavailableError
 from ragstone.ports import Objects
-from ragstone.storage.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
-from ragstone.storage.copying import Side, Table, rows_left, tables_of
 from ragstone.storage.databases import Databases
-from ragstone.storage.placement import Spot, spot_of
-from ragstone.storage.tenants import TenantRecord, tenant_record
+from ragstone.storage.tenancy.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
+from ragstone.storage.tenancy.copying import Side, Table, rows_left, tables_of
+from ragstone.storage.tenancy.placement import Spot, spot_of
+from ragstone.storage.tenancy.tenants import TenantRecord, tenant_record
 
 _PATIENCE = 120.0  # seconds to wait for those who write or read
 _KEYS = 1000  # objects that are removed at once

@@ -13,10 +13,10 @@ from pgvector import HalfVector
 from psycopg import AsyncConnection, AsyncCursor
 
 from ragstone.domain import Asker, Filter, Lexical, Passage, Store, Turn, Vector
-from ragstone.storage import filters, postings
+from ragstone.storage.catalog.stores import find_store
+from ragstone.storage.contents import filters, postings
 from ragstone.storage.database import ENTER, Database, entering, scope
 from ragstone.storage.statements import statement
-from ragstone.storage.stores import find_store
 
 # Up to this many chunks are compared one by one: docs/decisions/0002-storage.md has the figures.
 SCAN_UP_TO = 4000

@@ -19,11 +19,11 @@ from psycopg import AsyncConnection
 
 from ragstone.domain import Asker, Tenant
 from ragstone.errors import ConflictError
-from ragstone.storage.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
-from ragstone.storage.copying import Copy, Side, models_between, tables_of
 from ragstone.storage.databases import Databases
-from ragstone.storage.placement import SHARED_SHARDS, Placement, Spot, shared_shard, spot_of
-from ragstone.storage.tenants import TenantRecord, add_tenant, tenant_record
+from ragstone.storage.tenancy.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
+from ragstone.storage.tenancy.copying import Copy, Side, models_between, tables_of
+from ragstone.storage.tenancy.placement import SHARED_SHARDS, Placement, Spot, shared_shard, spot_of
+from ragstone.storage.tenancy.tenants import TenantRecord, add_tenant, tenant_record
 
 GRACE = 30.0  # seconds that requests which began before the switch have to finish
 _SETTLING = 1.0  # seconds that a process may be between the beginning of a transaction and its lock

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
 from ragstone.domain import Document, IndexedChunk
-from ragstone.storage import postings
+from ragstone.storage.contents import postings
 from ragstone.storage.statements import statement
 
 _SEPARATOR = "\x1f"  # between the titles of a heading path; readers drop control characters

@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragstone.api.door.gate import Gate, Turn
 from ragstone.api.faults import fault
-from ragstone.api.gate import Gate, Turn
 from ragstone.domain import Priority
 
 HEADER = "x-ragstone-priority"

@@ -13,12 +13,12 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker, EmbeddingModel
-from ragstone.storage.attaching import Attachment, attach
+from ragstone.storage.catalog.attaching import Attachment, attach
+from ragstone.storage.catalog.removal import empty_store
+from ragstone.storage.catalog.stores import expired_store, locate_store, model_id, no_store
 from ragstone.storage.database import Database, scope
 from ragstone.storage.pages import Excerpt, Listing, Page
-from ragstone.storage.removal import empty_store
 from ragstone.storage.statements import statement
-from ragstone.storage.stores import expired_store, locate_store, model_id, no_store
 
 _STORES = Listing("stores", "list_stores", "store_position")
 

@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope
 
+from ragstone.api.door.fingerprint import HEAD_BYTES, Fingerprint
 from ragstone.api.faults import fault
-from ragstone.api.fingerprint import HEAD_BYTES, Fingerprint
 from ragstone.storage.idempotency import Recorded
 
 HEADER = "idempotency-key"

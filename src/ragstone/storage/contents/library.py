@@ -13,11 +13,11 @@ from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker, Document, EmbeddingModel, IndexedChunk, Known, Store
 from ragstone.errors import ModelError
-from ragstone.storage.compaction import compact
+from ragstone.storage.catalog.stores import DEFAULT_LANGUAGE, find_store, model_id
+from ragstone.storage.contents.compaction import compact
+from ragstone.storage.contents.versions import add_batch, add_version, supersede
 from ragstone.storage.database import Database, scope
 from ragstone.storage.statements import statement
-from ragstone.storage.stores import DEFAULT_LANGUAGE, find_store, model_id
-from ragstone.storage.versions import add_batch, add_version, supersede
 
 
 class PostgresLibrary:

@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker, Attributes, Chunking, Priority
 from ragstone.errors import ConflictError, ContentNotKeptError
-from ragstone.storage.audiences import audience_of
+from ragstone.storage.catalog.audiences import audience_of
+from ragstone.storage.catalog.files import no_file
+from ragstone.storage.catalog.handover import hand_over
 from ragstone.storage.database import scope
-from ragstone.storage.files import no_file
-from ragstone.storage.handover import hand_over
-from ragstone.storage.queue import Kind, enqueue
 from ragstone.storage.statements import statement
+from ragstone.storage.work.queue import Kind, enqueue
 
 _OVER = frozenset({"failed", "cancelled"})
 

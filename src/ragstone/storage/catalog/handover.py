@@ -15,9 +15,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from ragstone.domain import Asker, Chunk, IndexedChunk, Turn
+from ragstone.storage.contents.versions import add_batch, supersede
 from ragstone.storage.database import scope
 from ragstone.storage.statements import statement
-from ragstone.storage.versions import add_batch, supersede
 from ragstone.text import analyzer
 
 _BATCH = 128  # chunks; as many as ingestion puts into a lexical segment

@@ -18,9 +18,9 @@ from ragstone.api import faults
 from ragstone.bootstrap import House, Session
 from ragstone.domain import Asker, Scope
 from ragstone.errors import AuthenticationError, PermissionDeniedError, RagstoneError, RateLimitedError
-from ragstone.storage.keys import admit
-from ragstone.storage.people import groups_of
-from ragstone.storage.tenants import find_tenant
+from ragstone.storage.tenancy.keys import admit
+from ragstone.storage.tenancy.people import groups_of
+from ragstone.storage.tenancy.tenants import find_tenant
 
 # Asked by what keeps the service running, and by tools that want to know what can be asked at all.
 OPEN = frozenset({"/livez", "/readyz", "/startupz", "/openapi.json"})

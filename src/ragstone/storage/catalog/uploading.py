@@ -13,10 +13,10 @@ from psycopg.rows import dict_row
 from ragstone.domain import Asker
 from ragstone.errors import InvalidRequestError
 from ragstone.ports import Objects
-from ragstone.storage.audiences import audience_of
-from ragstone.storage.content import Count
+from ragstone.storage.catalog.audiences import audience_of
+from ragstone.storage.catalog.content import Count
+from ragstone.storage.catalog.removal import erase_file
 from ragstone.storage.database import Database, scope
-from ragstone.storage.removal import erase_file
 from ragstone.storage.statements import statement
 
 PATIENCE = timedelta(hours=2)  # an upload that is not complete by then has broken off

@@ -17,11 +17,11 @@ from ragstone.errors import (
     RagstoneError,
 )
 from ragstone.ports import Objects
+from ragstone.storage.catalog.removal import remove_file
+from ragstone.storage.catalog.uploading import StoredFile, Upload, stored_file
 from ragstone.storage.database import Database, scope
 from ragstone.storage.pages import Excerpt, Listing, Page
-from ragstone.storage.removal import remove_file
 from ragstone.storage.statements import statement
-from ragstone.storage.uploading import StoredFile, Upload, stored_file
 
 _FILES = Listing("files", "list_files", "file_position")
 

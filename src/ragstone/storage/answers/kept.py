@@ -13,10 +13,10 @@ from psycopg.rows import dict_row
 
 from ragstone.domain import Answer, Asker, Question
 from ragstone.errors import NotFoundError
+from ragstone.storage.answers.written import answer_of, answer_text, question_object
 from ragstone.storage.database import Database, scope
-from ragstone.storage.queue import Kind, enqueue
 from ragstone.storage.statements import statement
-from ragstone.storage.written import answer_of, answer_text, question_object
+from ragstone.storage.work.queue import Kind, enqueue
 
 _FORGOTTEN_AT_ONCE = 1000
 

@@ -12,7 +12,7 @@ from ragstone.domain import Asker, Tenant
 from ragstone.errors import ConflictError, InvalidRequestError, NotFoundError
 from ragstone.storage.database import Database
 from ragstone.storage.pages import Excerpt, Page
-from ragstone.storage.placement import Placement, Spot, spot_of
+from ragstone.storage.tenancy.placement import Placement, Spot, spot_of
 
 
 @dataclass(frozen=True, slots=True)

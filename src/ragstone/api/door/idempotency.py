@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragstone.api.door.fingerprint import head_of
+from ragstone.api.door.repetition import EVENTS, HEADER, LONGEST_KEY, Body, malformed_key, repetition
 from ragstone.api.faults import answer_for
-from ragstone.api.fingerprint import head_of
-from ragstone.api.repetition import EVENTS, HEADER, LONGEST_KEY, Body, malformed_key, repetition
 from ragstone.bootstrap import House
 from ragstone.domain import Asker
 from ragstone.errors import RagstoneError

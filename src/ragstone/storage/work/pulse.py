@@ -17,7 +17,7 @@ import psycopg
 from psycopg import Connection
 
 from ragstone.errors import RagstoneError
-from ragstone.storage.queue import Claim
+from ragstone.storage.work.queue import Claim
 
 _SLICE = 0.5  # seconds after which the thread looks whether it shall end
 _AGAIN = 0.3  # seconds between attempts to reach the database: until it is there others take the tasks

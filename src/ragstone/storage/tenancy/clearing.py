@@ -11,8 +11,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from ragstone.errors import ConflictError
-from ragstone.storage.copying import Side, Table
-from ragstone.storage.placement import SHARED_SHARDS
+from ragstone.storage.tenancy.copying import Side, Table
+from ragstone.storage.tenancy.placement import SHARED_SHARDS
 
 WRITING = -1  # first number of the advisory lock that writing transactions share
 MOVING = -2  # and of the one that keeps two movers apart

@@ -14,8 +14,8 @@ import numpy as np
 from psycopg import AsyncConnection
 
 from ragstone.domain import Asker, Store
+from ragstone.storage.contents.postings import ENTRY
 from ragstone.storage.database import Database, scope
-from ragstone.storage.postings import ENTRY
 from ragstone.storage.statements import statement
 
 FANOUT = 8

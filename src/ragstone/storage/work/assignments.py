@@ -12,10 +12,10 @@ from psycopg.rows import dict_row
 
 from ragstone.domain import Chunking, Document, EmbeddingModel, IndexedChunk, Store
 from ragstone.errors import ClaimLostError, ConcurrentChangeError
+from ragstone.storage.contents.versions import add_batch, add_version, supersede
 from ragstone.storage.database import Database
-from ragstone.storage.queue import Claim, end
 from ragstone.storage.statements import statement
-from ragstone.storage.versions import add_batch, add_version, supersede
+from ragstone.storage.work.queue import Claim, end
 
 
 @dataclass(frozen=True, slots=True)

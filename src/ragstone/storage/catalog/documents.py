@@ -14,14 +14,14 @@ from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker, Attributes, Chunking, Priority
 from ragstone.errors import ConflictError, NotFoundError
-from ragstone.storage.attaching import Attachment, attach
-from ragstone.storage.audiences import audience_of
+from ragstone.storage.catalog.attaching import Attachment, attach
+from ragstone.storage.catalog.audiences import audience_of
+from ragstone.storage.catalog.handover import hand_over
+from ragstone.storage.catalog.removal import remove_documents
+from ragstone.storage.catalog.stores import locate_store, use_store
 from ragstone.storage.database import Database, scope
-from ragstone.storage.handover import hand_over
 from ragstone.storage.pages import Excerpt, Listing, Page
-from ragstone.storage.removal import remove_documents
 from ragstone.storage.statements import statement
-from ragstone.storage.stores import locate_store, use_store
 
 Status: TypeAlias = Literal["in_progress", "completed", "cancelled", "failed"]
 

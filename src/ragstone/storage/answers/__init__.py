@@ -1,0 +1,1 @@
+"""Answers that are kept, and those that are made in the background."""

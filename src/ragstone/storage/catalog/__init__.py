@@ -1,0 +1,1 @@
+"""Files, stores, and the documents that files become in stores."""

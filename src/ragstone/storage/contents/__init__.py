@@ -1,0 +1,1 @@
+"""What documents consist of: texts, chunks, vectors, and the lexical index."""

@@ -1,0 +1,1 @@
+"""Tenants, their users and keys, where they lie, and what was changed."""
