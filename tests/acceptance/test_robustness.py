@@ -93,7 +93,7 @@ def test_the_service_ends_in_order_when_it_is_asked_to(library: Ragstone, number
 
 
 def test_interrupting_an_ingestion_ends_in_order(fresh: Ragstone, tmp_path: Path) -> None:
-    write_many(tmp_path / "reports", 60)
+    write_many(tmp_path / "reports", 300)
     with fresh.serving():
         process = fresh.start("ingest", tmp_path / "reports")
         until(lambda: documents(fresh) >= 3)

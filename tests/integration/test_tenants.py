@@ -64,8 +64,11 @@ async def databases(anyio_backend: str, server: EmbeddedServer, database: Databa
 async def lines_of(databases: Databases, asker: Asker) -> list[Line]:
     """The whole log, the oldest line first."""
     page = await audit_page(databases, asker, limit=1000)
-    assert not page.has_more
-    return list(reversed(page.items))
+    found = list(page.items)
+    while page.has_more:
+        page = await audit_page(databases, asker, after=found[-1].public_id, limit=1000)
+        found.extend(page.items)
+    return found[::-1]
 
 
 def told(lines: list[Line]) -> list[tuple[str | None, str, str]]:

@@ -24,6 +24,7 @@ from ragstone.storage.work.assignments import Assignment, assignment, fulfil
 from ragstone.storage.work.queue import Claim
 
 TIDY_EVERY = 64  # documents of a store
+_AROUND = 2  # special tokens around a text, which the embedder's limit counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Ingesting:
         )
 
     def _chunking(self, wanted: Assignment) -> Chunking:
-        return (wanted.chunking or self.chunking).within(wanted.store.model.max_tokens)
+        return (wanted.chunking or self.chunking).within(wanted.store.model.max_tokens - _AROUND)
 
     @asynccontextmanager
     async def _fetched(self, claim: Claim, wanted: Assignment) -> AsyncIterator[str]:

@@ -114,16 +114,16 @@ BEGIN
     FROM heads h LEFT JOIN running r ON r.tenant_id = h.tenant_id CROSS JOIN generate_series(1, wanted) nth
     ORDER BY h.priority, COALESCE(r.tasks, 0) + nth, random()
   LOOP
-    UPDATE task t SET
-      state = 'running', attempt = t.attempt + 1, worker = taker, lease_until = clock_timestamp() + lease
-    FROM (
-      SELECT id FROM task
-      WHERE state = 'waiting' AND priority = turn.priority AND tenant_id = turn.tenant_id
-        AND run_after <= clock_timestamp() AND kind = ANY (kinds)
-      ORDER BY run_after, id LIMIT 1 FOR UPDATE SKIP LOCKED) head
-    WHERE t.tenant_id = turn.tenant_id AND t.id = head.id
-    RETURNING t.* INTO taken;
+    -- Two statements: joined to the update, the choice may be made again for each row that the join tries.
+    SELECT * INTO taken FROM task
+    WHERE state = 'waiting' AND priority = turn.priority AND tenant_id = turn.tenant_id
+      AND run_after <= clock_timestamp() AND kind = ANY (kinds)
+    ORDER BY run_after, id LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
+      UPDATE task t SET
+        state = 'running', attempt = t.attempt + 1, worker = taker, lease_until = clock_timestamp() + lease
+      WHERE t.tenant_id = taken.tenant_id AND t.id = taken.id
+      RETURNING t.* INTO taken;
       RETURN QUERY SELECT n.tenant_id, n.name, n.shard, n.database,
                           taken.id, taken.kind, taken.subject_id, taken.attempt, taken.failures
                    FROM tenant n WHERE n.tenant_id = taken.tenant_id;

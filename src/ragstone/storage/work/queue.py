@@ -137,8 +137,9 @@ class Queue:
             ClaimLostError: It was cancelled or taken away.
         """
         async with self._database.transaction(claim.asker) as connection:
-            await _held(connection, "end_claim", claim)
+            # The subject before its task, as everybody takes these locks; who has lost the claim takes it all back.
             await _tell(connection, claim, code, reason)
+            await _held(connection, "end_claim", claim)
 
     async def retry(self, claim: Claim, reason: str, seconds: float) -> None:
         """Let it wait for this long and be tried again.
@@ -156,8 +157,8 @@ class Queue:
             ClaimLostError: It was cancelled or taken away.
         """
         async with self._database.transaction(claim.asker) as connection:
-            await _held(connection, "bury_claim", claim, reason=reason)
             await _tell(connection, claim, "server_error", reason)
+            await _held(connection, "bury_claim", claim, reason=reason)
 
     async def hand_back(self, claim: Claim) -> None:
         """Let another worker have it at once, as if it had never been taken.
