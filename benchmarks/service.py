@@ -64,7 +64,8 @@ class Place:
             [*PROGRAM, *arguments],
             env={**self.environment, **named},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            # A worker says a line for each file; nobody would read them.
+            stderr=subprocess.PIPE if "serve" in arguments else subprocess.DEVNULL,
             text=True,
         )
         try:
