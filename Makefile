@@ -24,7 +24,7 @@ types: $(VENV)/dev.done
 	$(BIN)/mypy
 
 tests: $(VENV)/dev.done $(WEIGHTS)
-	env -u RAGSTONE_HOME $(BIN)/pytest -n 2 --dist loadfile
+	env -u RAGSTONE_HOME -u PYTHONUNBUFFERED $(BIN)/pytest -n 2 --dist loadfile
 
 model: $(WEIGHTS)
 

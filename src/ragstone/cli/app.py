@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -73,6 +74,9 @@ def ragstone(
 def main() -> None:
     """Run a command and exit with a status that scripts can read."""
     logging.getLogger("ragstone").addHandler(logging.NullHandler())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Into a pipe, whole blocks would be written: what was printed first would come behind the notes on stderr.
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         app()
     except RagstoneError as error:
