@@ -140,5 +140,30 @@ class ModelError(RagstoneError):
     """The embedding model is missing or not the expected one."""
 
 
+class ModelUnavailableError(RagstoneError):
+    """No model that could do it can be reached or may be asked now."""
+
+    def __init__(self, what: str, *, why: str = "", remedy: str = "", retry_after: float | None = None) -> None:
+        """Say also after how many seconds it is worth trying again, if that is known."""
+        super().__init__(what, why=why, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class ModelBrokeOffError(ModelUnavailableError):
+    """A model fell silent in the middle of its answer."""
+
+
+class PromptTooLongError(RagstoneError):
+    """What a model is to read does not fit into its window."""
+
+
+class PromptRefusedError(RagstoneError):
+    """A model's server does not take the request as it is; another attempt would not help."""
+
+
+class TemplateError(RagstoneError):
+    """A prompt template is missing or malformed."""
+
+
 class InvalidQuestionError(InvalidRequestError):
     """The question cannot be searched: empty, too long, or its filter is malformed."""

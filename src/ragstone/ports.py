@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ragstone.domain import (
+    Answer,
+    ChatEvent,
+    ChatRequest,
     Document,
     EmbeddingModel,
     Filter,
@@ -15,7 +18,9 @@ from ragstone.domain import (
     Lexical,
     Matrix,
     Passage,
+    Remembered,
     Store,
+    Usage,
     Vector,
 )
 
@@ -42,6 +47,96 @@ class Embedder(Protocol):
 
     async def embed_queries(self, texts: Sequence[str]) -> Matrix:
         """Vectors of questions, shape (len(texts), dimension)."""
+        ...
+
+
+class ChatModel(Protocol):
+    """Language models behind one door: which of them answers is not the caller's concern."""
+
+    @property
+    def identity(self) -> str:
+        """Names everything that may answer; two answers of the same identity are of the same models."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """The largest window that can be asked for: prompt and answer together, as the models count."""
+        ...
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        """What the model says, piece by piece; the last event is an `Ended`. Closing it early cancels upstream.
+
+        Raises:
+            ModelUnavailableError: Nothing was said, and nobody is left to ask.
+            ModelBrokeOffError: A member fell silent behind its first piece.
+            PromptTooLongError: It fits into no member's window.
+            PromptRefusedError: A server does not take the request as it is.
+        """
+        ...
+
+
+class Reranker(Protocol):
+    """Says how well texts answer a question."""
+
+    @property
+    def identity(self) -> str:
+        """Of the model: two rankings of the same identity are comparable."""
+        ...
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        """The relevance of each text, 0 to 1, in the order of the texts.
+
+        Raises:
+            ModelUnavailableError: No member can be asked.
+        """
+        ...
+
+
+class Classifier(Protocol):
+    """Puts texts into categories."""
+
+    async def classify(self, texts: Sequence[str]) -> Sequence[Mapping[str, float]]:
+        """For each text the probability of each label, 0 to 1.
+
+        Raises:
+            ModelUnavailableError: No member can be asked.
+        """
+        ...
+
+
+class AnswerCache(Protocol):
+    """Answers that were given before, of one asker: nothing in it is from another tenant or for other readers."""
+
+    async def find(self, key: bytes, stores: Sequence[Store], question: str, vector: Vector | None) -> Remembered:
+        """The answer to this question, or with a vector to one that means the same, from these stores as they are now.
+
+        `key` is the digest of everything else that decides the answer. The answer's provenance says which it was.
+        """
+        ...
+
+    async def keep(
+        self, key: bytes, versions: Sequence[tuple[int, int]], question: str, vector: Vector | None, answer: Answer
+    ) -> None:
+        """Let it be found from now on until it is too old, or one of the stores is not as it was before the search.
+
+        `versions` is what `find` returned.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """What one asker may spend."""
+
+    async def reserve(self, estimate: Usage) -> object:
+        """Count what is about to be spent at most; returns what `settle` takes.
+
+        Raises:
+            RateLimitedError: A limit of the key or the tenant would be passed; it says which and when there is more.
+        """
+        ...
+
+    async def settle(self, reservation: object, spent: Usage) -> None:
+        """Count what was spent instead."""
         ...
 
 

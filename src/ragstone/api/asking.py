@@ -20,10 +20,8 @@ _CHOICES = frozenset({"auto", "required"})
 _TOOL = "file_search"
 
 
-async def question_of(body: ResponseRequest, said: Said, earlier: str, house: House, session: Session) -> Question:
+async def question_of(body: ResponseRequest, said: Said, house: House, session: Session) -> Question:
     """What a response is asked.
-
-    `earlier` is what was asked before the input began.
 
     Raises:
         InvalidRequestError: What is asked for is not offered, or the question cannot be searched.
@@ -34,7 +32,8 @@ async def question_of(body: ResponseRequest, said: Said, earlier: str, house: Ho
     tool = one_tool(body.tools)
     named = await model_store(body.model, session)
     if tool is None:
-        return _checked(Question(said.question, (named or await _default(house, session),), earlier=earlier), house)
+        store = named or await _default(house, session)
+        return _checked(Question(said.question, (store,), history=said.history), house)
     options = tool.ranking_options
     question = Question(
         text=said.question,
@@ -43,7 +42,7 @@ async def question_of(body: ResponseRequest, said: Said, earlier: str, house: Ho
         filter=domain_filter(tool.filters),
         fusion=fusion(options),
         score_threshold=options.score_threshold if options else 0.0,
-        earlier=earlier,
+        history=said.history,
     )
     return _checked(question, house)
 
@@ -56,7 +55,7 @@ async def chat_question(model: str, said: Said, house: House, session: Session) 
         ModelNotFoundError: There is no model of that name.
     """
     store = await model_store(model, session) or await _default(house, session)
-    return _checked(Question(said.question, (store,), earlier=said.earlier), house)
+    return _checked(Question(said.question, (store,), history=said.history), house)
 
 
 async def model_store(model: str, session: Session) -> Store | None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from ragstone.api.chat_request import ChatMessage
 from ragstone.api.response_request import InputItem
+from ragstone.domain import Message, Role
 from ragstone.errors import InvalidRequestError
 
 Item: TypeAlias = dict[str, object]
@@ -17,6 +18,8 @@ Parts: TypeAlias = str | Sequence[Mapping[str, object]] | None
 # Kinds of parts of a message, with the field that holds their words.
 _WORDS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 _NOTED = ("file_search_call",)  # items that an earlier response put out: kept, and not read
+_INSTRUCTING = frozenset({"system", "developer"})
+_SPEAKERS = {"user": Role.USER, "assistant": Role.ASSISTANT}
 _CALL = ("id", "type", "status", "queries", "results")
 
 
@@ -25,7 +28,8 @@ class Said:
     """A conversation up to its last question."""
 
     question: str
-    earlier: str  # the question before it; empty: there is none
+    history: tuple[Message, ...]  # what was said before it by either side, oldest first
+    instructions: str  # what system and developer messages say
     items: tuple[Item, ...]  # the input as it is kept
 
 
@@ -36,8 +40,8 @@ def said(given: str | Sequence[InputItem]) -> Said:
         InvalidRequestError: It holds something that cannot be read, or no message of a user.
     """
     if isinstance(given, str):
-        return Said(given, "", (_message("user", given),))
-    items, asked = [], []
+        return Said(given, (), "", (_message("user", given),))
+    items, spoken = [], []
     for number, item in enumerate(given):
         place = f"input.{number}"
         if item.type in _NOTED:
@@ -47,9 +51,8 @@ def said(given: str | Sequence[InputItem]) -> Said:
             raise _unreadable_item(item, place)
         text = words(item.content, place)
         items.append(_message(item.role, text))
-        if item.role == "user":
-            asked.append(text)
-    return Said(*_last_two(asked, "input"), tuple(items))
+        spoken.append((item.role, text))
+    return _heard(spoken, "input", tuple(items))
 
 
 def said_in_chat(messages: Iterable[ChatMessage]) -> Said:
@@ -58,12 +61,12 @@ def said_in_chat(messages: Iterable[ChatMessage]) -> Said:
     Raises:
         InvalidRequestError: They hold something that cannot be read, or no message of a user.
     """
-    asked = [
-        words(message.content, f"messages.{number}")
+    spoken = [
+        (message.role, words(message.content, f"messages.{number}"))
         for number, message in enumerate(messages)
-        if message.role == "user"
+        if message.role in _SPEAKERS or message.role in _INSTRUCTING
     ]
-    return Said(*_last_two(asked, "messages"), ())
+    return _heard(spoken, "messages", ())
 
 
 def words(content: Parts, place: str) -> str:
@@ -90,10 +93,14 @@ def _text(part: Mapping[str, object], place: str) -> str:
     )
 
 
-def _last_two(asked: Sequence[str], param: str) -> tuple[str, str]:
+def _heard(spoken: Sequence[tuple[str, str]], param: str, items: tuple[Item, ...]) -> Said:
+    """The last words of a user as the question, what both sides said before it, and the instructions."""
+    asked = [place for place, (role, _) in enumerate(spoken) if role == "user"]
     if not asked:
         raise InvalidRequestError(f"The {param} has no message of a user", remedy="Ask with the role user", param=param)
-    return asked[-1], asked[-2] if len(asked) > 1 else ""
+    history = [Message(_SPEAKERS[role], text) for role, text in spoken[: asked[-1]] if role in _SPEAKERS and text]
+    instructions = "\n\n".join(text for role, text in spoken if role in _INSTRUCTING)
+    return Said(spoken[asked[-1]][1], tuple(history), instructions, items)
 
 
 def _message(role: str, text: str) -> Item:

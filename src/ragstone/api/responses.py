@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from ragstone.api.stored import asked_of, input_items, item_page, stored_respons
 from ragstone.api.streams import EventStream, unbroken
 from ragstone.api.told import followed, live
 from ragstone.bootstrap import House, Session
-from ragstone.domain import Answer
+from ragstone.domain import Answer, Message, Role
 from ragstone.errors import InvalidRequestError
 from ragstone.flows.ask import ask
 from ragstone.storage.answers.kept import Turn
@@ -114,11 +115,12 @@ async def _turn(body: ResponseRequest, request: Request, session: Session) -> Tu
     now = datetime.now(UTC).replace(microsecond=0)
     heard = said(body.input)
     before = await session.answers.find(body.previous_response_id) if body.previous_response_id else None
-    earlier = heard.earlier or (before.asked if before else "")
+    if before:
+        heard = replace(heard, history=(Message(Role.USER, before.asked), *heard.history))
     return Turn(
         public_id=f"resp_{secrets.token_hex(16)}",
         created_at=now,
-        question=await question_of(body, heard, earlier, house, session),
+        question=await question_of(body, heard, house, session),
         settings=body.settings(),
         items=heard.items,
         lifetime=timedelta(days=house.settings.response_days),

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ragstone.api.chat_request import ChatMessage
 from ragstone.api.conversation import said, said_in_chat
 from ragstone.api.response_request import InputItem, ResponseRequest
+from ragstone.domain import Message, Role
 from ragstone.errors import InvalidRequestError
 
 
@@ -20,13 +21,13 @@ def items(*given: dict[str, Any]) -> list[InputItem]:
 
 def test_a_text_is_the_question_and_one_message() -> None:
     heard = said("Why?")
-    assert (heard.question, heard.earlier) == ("Why?", "")
+    assert (heard.question, heard.history, heard.instructions) == ("Why?", (), "")
     assert [(item["role"], item["content"]) for item in heard.items] == [
         ("user", [{"type": "input_text", "text": "Why?"}])
     ]
 
 
-def test_the_last_two_messages_of_the_user_are_the_question_and_the_one_before() -> None:
+def test_the_user_s_last_message_is_the_question_and_what_was_said_before_is_its_history() -> None:
     heard = said(
         items(
             {"role": "system", "content": "Be brief."},
@@ -36,7 +37,9 @@ def test_the_last_two_messages_of_the_user_are_the_question_and_the_one_before()
             {"role": "assistant", "content": [{"type": "output_text", "text": "Two.", "annotations": []}]},
         )
     )
-    assert (heard.question, heard.earlier) == ("Second\npart?", "First?")
+    assert heard.question == "Second\npart?"
+    assert heard.history == (Message(Role.USER, "First?"), Message(Role.ASSISTANT, "One."))
+    assert heard.instructions == "Be brief."
     assert [item["role"] for item in heard.items] == ["system", "user", "assistant", "user", "assistant"]
 
 
@@ -88,7 +91,7 @@ def test_without_a_user_there_is_no_question() -> None:
         said_in_chat([ChatMessage(role="system", content="x")])
 
 
-def test_only_the_user_s_messages_of_a_chat_are_read() -> None:
+def test_what_tools_say_in_a_chat_is_not_read() -> None:
     image: list[dict[str, object]] = [{"type": "image_url", "image_url": {"url": "x"}}]
     messages = [
         ChatMessage(role="user", content="First?"),
@@ -97,7 +100,7 @@ def test_only_the_user_s_messages_of_a_chat_are_read() -> None:
         ChatMessage(role="user", content=[{"type": "text", "text": "Second?"}]),
     ]
     heard = said_in_chat(messages)
-    assert (heard.question, heard.earlier) == ("Second?", "First?")
+    assert (heard.question, heard.history) == ("Second?", (Message(Role.USER, "First?"),))
     with pytest.raises(InvalidRequestError, match=r"messages\.0\.content\.0 is no text but image_url"):
         said_in_chat([ChatMessage(role="user", content=image)])
 

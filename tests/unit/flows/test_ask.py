@@ -15,8 +15,10 @@ from ragstone.domain import (
     Document,
     GroundingStatus,
     IndexedChunk,
+    Message,
     Question,
     Reading,
+    Role,
 )
 from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
 from ragstone.fakes.models import HashingEmbedder
@@ -45,7 +47,8 @@ async def answer(text: str, earlier: str = "") -> Answer:
         reading = Reading(said, (block,), "text/plain")
         digest = sha256(said.encode()).digest()
         await library.put(store, Document(f"/{said}", "a.txt", digest, "test", len(said), reading), chunks(said))
-    return await ask(Question(text, (store,), earlier=earlier), MemoryIndex(memory), embedder)
+    history = (Message(Role.USER, earlier),) if earlier else ()
+    return await ask(Question(text, (store,), history=history), MemoryIndex(memory), embedder)
 
 
 async def test_a_question_that_finds_enough_is_searched_alone() -> None:

@@ -10,7 +10,26 @@ import pytest
 from answer_samples import hit, store
 from shape_samples import ANSWER, NOTHING, SILENCE
 
-from ragstone.domain import Answer, Comparison, Compound, Condition, Filter, Fusion, Question, Store, Turn
+from ragstone.domain import (
+    Answer,
+    AnswerOptions,
+    CacheOutcome,
+    Comparison,
+    Compound,
+    Condition,
+    Filter,
+    Finish,
+    Fusion,
+    Message,
+    Provenance,
+    Question,
+    Role,
+    Store,
+    Strategy,
+    Turn,
+    Unsupported,
+    Usage,
+)
 from ragstone.storage.answers.written import answer_of, answer_text, question_object, question_of
 
 HIT = hit("One.\nTwo.", heading=("A", "B"), turns=(Turn(5, ("A", "C"), 2),))
@@ -18,6 +37,10 @@ RICH = replace(
     ANSWER,
     nearest=(replace(HIT, passage=replace(HIT.passage, attributes={"year": 2026, "draft": True, "x": 1.5, "y": "z"})),),
     queries=("first", "first second"),
+    unsupported=((3, 9),),
+    provenance=Provenance(
+        "llama", Strategy.REACT, "react@1:0f", Usage(5, 4, 3, 2, 0.5, 1), Finish.LENGTH, "cut off", CacheOutcome.MISS
+    ),
 )
 STORE = Store(7, "vs_7", "seven", store().model, "german", datetime.now(UTC))
 
@@ -53,6 +76,8 @@ def test_numbers_stay_whole_and_truth_stays_no_number() -> None:
 def test_a_question_comes_back_as_it_was_with_the_ids_of_its_stores(
     condition: Filter | None, fusion: Fusion | None
 ) -> None:
-    question = Question("Why?", (STORE,), 3, condition, fusion, 0.5, "And how?")
+    history = (Message(Role.USER, "And how?"), Message(Role.ASSISTANT, "So."))
+    options = AnswerOptions(Strategy.REACT, unsupported=Unsupported.REMOVE, max_tokens=7, cached=False)
+    question = Question("Why?", (STORE,), 3, condition, fusion, 0.5, history, options)
     written = json.loads(json.dumps(question_object(question)))
     assert question_of(written) == (replace(question, stores=()), ("vs_7",))

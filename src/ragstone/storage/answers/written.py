@@ -9,18 +9,28 @@ from typing import Any
 
 from ragstone.domain import (
     Answer,
+    AnswerOptions,
+    CacheOutcome,
     Citation,
     Comparison,
     Compound,
     Condition,
     Filter,
+    Finish,
     Fusion,
     GroundingStatus,
     Hit,
+    Message,
     Passage,
+    Provenance,
     Question,
+    Rewriting,
+    Role,
     Scores,
+    Strategy,
     Turn,
+    Unsupported,
+    Usage,
 )
 
 
@@ -39,6 +49,8 @@ def answer_of(text: str) -> Answer:
         nearest=tuple(Hit(_passage(hit["passage"]), Scores(**hit["scores"])) for hit in written["nearest"]),
         timings_ms=written["timings_ms"],
         queries=tuple(written["queries"]),
+        unsupported=tuple((start, end) for start, end in written["unsupported"]),
+        provenance=_provenance_of(written["provenance"]),
     )
 
 
@@ -55,8 +67,27 @@ def question_of(written: Mapping[str, Any]) -> tuple[Question, tuple[str, ...]]:
         "stores": (),
         "filter": _filter_of(written["filter"]),
         "fusion": None if fusion is None else Fusion(**fusion),
+        "history": tuple(Message(Role(said["role"]), said["text"]) for said in written["history"]),
+        "options": _options_of(written["options"]),
     }
     return Question(**{**written, **known}), tuple(written["stores"])
+
+
+def _provenance_of(written: Mapping[str, Any]) -> Provenance:
+    strategy = written["strategy"]
+    known = {
+        "strategy": None if strategy is None else Strategy(strategy),
+        "usage": Usage(**written["usage"]),
+        "finish": Finish(written["finish"]),
+        "cache": CacheOutcome(written["cache"]),
+    }
+    return Provenance(**{**written, **known})
+
+
+def _options_of(written: Mapping[str, Any]) -> AnswerOptions:
+    named = {"strategy": Strategy, "rewriting": Rewriting, "unsupported": Unsupported}
+    known = {name: kind(written[name]) for name, kind in named.items() if written[name] is not None}
+    return AnswerOptions(**{**written, **known})
 
 
 def _passage(written: Mapping[str, Any]) -> Passage:

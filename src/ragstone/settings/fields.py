@@ -1,31 +1,18 @@
-"""The only reader of the environment and of the settings file.
-
-A setting comes from the environment (`RAGSTONE_` and its name in capitals), else from the TOML file, else it has
-its default. An unknown name fails at start: a misspelt setting that is ignored is found weeks later.
-"""
+"""Every setting with its default and what it is for."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
-import re
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ragstone.domain import Scope
-from ragstone.errors import SettingsError
-
-PREFIX = "RAGSTONE_"
-_WITH_PARTS = frozenset({"databases", "databases_admin", "oidc"})
+from ragstone.domain import Rewriting, Scope, Strategy, Unsupported
 
 
-def _default_home() -> Path:
+def default_home() -> Path:
+    """Where data lies when nothing else is said."""
     # PostgreSQL refuses to run as root and has to give up the privilege; root's own home is closed to everyone
     # else, so root's data belongs where the file hierarchy standard puts a service's state.
     if os.geteuid() == 0:
@@ -62,7 +49,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(default_factory=_default_home, description="Data folder of the embedded database.")
+    home: Path = Field(default_factory=default_home, description="Data folder of the embedded database.")
     database_url: str | None = Field(
         default=None,
         description="Own PostgreSQL (>= 16 with pgvector >= 0.8.5) instead of the embedded one, as a URL or DSN.",
@@ -134,6 +121,57 @@ class Settings(BaseModel):
         description="OpenID Connect issuers whose tokens are accepted, an [[oidc]] block each; in the environment a "
         "JSON array.",
     )
+    models_file: Path | None = Field(
+        default=None,
+        description="TOML file of the models that answer, embed and rerank, read again when it changes; without it "
+        "models.toml in the data folder, if there is one.",
+    )
+    llm_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address of an OpenAI-compatible model server that answers, such as http://127.0.0.1:11434/v1: a "
+        "models_file in one line.",
+    )
+    llm_model: str | None = Field(default=None, description="Name of the model there; without it the only one it has.")
+    llm_key_file: Path | None = Field(default=None, description="File with the key for it, read again when it changes.")
+    embedding_model: str | None = Field(
+        default=None,
+        description="Model of the models_file that embeds; without it the local one does.",
+    )
+    rerank_model: str | None = Field(
+        default=None,
+        description="Model of the models_file that reranks; without it nothing is reranked.",
+    )
+    rerank_candidates: int = Field(default=30, ge=1, le=200, description="Passages that are reranked for a question.")
+    prompts_folder: Path | None = Field(
+        default=None, description="Folder of own prompt templates; those that it lacks are the built-in ones."
+    )
+    answer_strategy: Strategy = Field(
+        default=Strategy.DIRECT,
+        description="How a language model comes to its answer, where a request and its store are silent.",
+    )
+    answer_rewriting: Rewriting = Field(
+        default=Rewriting.CONDENSE,
+        description="How questions are rewritten for the search, where a request and its store are silent.",
+    )
+    answer_unsupported: Unsupported = Field(
+        default=Unsupported.MARK, description="What becomes of sentences that no passage supports."
+    )
+    answer_seconds: float = Field(
+        default=60, gt=0, description="Time for an answer; when it is over, the documents answer in their own words."
+    )
+    answer_max_tokens: int = Field(default=1024, ge=16, description="Length of an answer, in tokens of its model.")
+    cache_answers: bool = Field(
+        default=True,
+        description="Answer a question again with what was answered before, while its stores do not change.",
+    )
+    cache_similarity: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Cosine from which two questions count as the same for the cache; without it only equal ones do.",
+    )
+    cache_hours: float = Field(default=24, gt=0, description="Hours for which cached answers and embeddings are kept.")
     response_days: int = Field(default=30, ge=1, le=3650, description="Days for which answers are stored.")
     public_url: str | None = Field(
         default=None,
@@ -168,121 +206,3 @@ class Settings(BaseModel):
     port: int = Field(
         default=8421, ge=0, le=65535, description="Port on which `ragstone serve` listens; 0 takes a free one."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the value of a setting came from."""
-
-    name: str
-    value: str  # as text, passwords masked
-    source: str  # default, environment, or the file's path
-    variable: str  # the environment variable that sets it
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings in force and where each came from."""
-
-    settings: Settings
-    origins: tuple[Origin, ...]
-
-
-def load(environ: Mapping[str, str] | None = None) -> Loaded:
-    """Read the environment and the settings file.
-
-    The file is `RAGSTONE_CONFIG`, else `ragstone.toml` in the data folder if there is one. In it a name such as
-    `database_url` may also be written as `url` in a table `[database]`.
-
-    Raises:
-        SettingsError: A name is unknown, a value does not fit, or the file cannot be read.
-    """
-    environ = os.environ if environ is None else environ
-    variables = {k.removeprefix(PREFIX).lower(): v for k, v in environ.items() if k.startswith(PREFIX)}
-    named = variables.pop("config", None)
-    file = Path(named) if named else Path(variables.get("home") or _default_home()) / "ragstone.toml"
-    written = _read_file(file, required=named is not None)
-    _refuse_unknown(variables, lambda name: PREFIX + name.upper(), "the environment")
-    _refuse_unknown(written, str, str(file))
-    values: dict[str, object] = {**written, **{name: _parsed(name, text) for name, text in variables.items()}}
-    if "home" in values:
-        values["home"] = Path(str(values["home"])).expanduser().absolute()
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        place = f"{PREFIX}{name.upper()}" if name in variables else f"{name} in {file}"
-        raise SettingsError(
-            f"The setting {place} does not fit", why=first["msg"], remedy=Settings.model_fields[name].description or ""
-        ) from None
-    origins = tuple(
-        Origin(
-            name=name,
-            value=_shown(getattr(settings, name)),
-            source="environment" if name in variables else str(file) if name in written else "default",
-            variable=PREFIX + name.upper(),
-            description=field.description or "",
-        )
-        for name, field in Settings.model_fields.items()
-    )
-    return Loaded(settings, origins)
-
-
-def _parsed(name: str, text: str) -> object:
-    """The text of a variable, or what it says in JSON where a setting has parts."""
-    if name not in _WITH_PARTS:
-        return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise SettingsError(
-            f"The setting {PREFIX}{name.upper()} is no JSON",
-            why=str(error),
-            remedy="Mend it, or write it into the settings file",
-        ) from None
-
-
-def _read_file(file: Path, *, required: bool) -> dict[str, object]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if required:
-            raise SettingsError(
-                f"The settings file {file} does not exist", remedy="Create it or unset RAGSTONE_CONFIG"
-            ) from None
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read", why=str(error)) from None
-    flat: dict[str, object] = {}
-    for key, value in content.items():
-        if isinstance(value, dict) and key not in _WITH_PARTS:
-            flat.update({f"{key}_{inner}": v for inner, v in value.items()})
-        else:
-            flat[key] = value
-    return flat
-
-
-def _refuse_unknown(names: Mapping[str, object], spelling: Callable[[str], str], place: str) -> None:
-    for name in names:
-        if name not in Settings.model_fields:
-            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-            raise SettingsError(
-                f"There is no setting {spelling(name)} (found in {place})",
-                remedy=f"Did you mean {spelling(near[0])}?" if near else "`ragstone config` lists all settings",
-            )
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        return json.dumps({name: _shown(part) for name, part in value.items()})
-    return mask_password(str(value))
-
-
-def mask_password(dsn: str) -> str:
-    """A connection string as it may be shown."""
-    dsn = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", dsn)
-    return re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", dsn)
