@@ -128,7 +128,7 @@ class Settings(BaseModel):
     )
     llm_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s?#]+$",
+        pattern=r"^https?://[^\s?#@]+$",
         description="Address of an OpenAI-compatible model server that answers, such as http://127.0.0.1:11434/v1: a "
         "models_file in one line.",
     )

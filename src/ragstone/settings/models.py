@@ -7,8 +7,9 @@ import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ragstone.errors import SettingsError
 
@@ -75,8 +76,8 @@ class Model(_Part):
     kind: Kind = Field(default=Kind.CHAT, description="What it does.")
     protocol: Protocol = Field(default=Protocol.OPENAI, description="How its server is spoken to.")
     url: str = Field(
-        pattern=r"^https?://[^\s?#]+$",
-        description="Base address, with /v1 where there is one.",
+        pattern=r"^https?://[^\s?#@]+$",
+        description="Base address, with /v1 where there is one; keys and passwords do not belong into it.",
     )
     model: str | None = Field(default=None, description="The server's name for it; none: the only one it has.")
     api_version: str | None = Field(default=None, description="Of Azure OpenAI; none: its versionless v1 interface.")
@@ -84,6 +85,19 @@ class Model(_Part):
     key_env: str | None = Field(default=None, description="Environment variable with the key.")
     ca_file: Path | None = Field(default=None, description="PEM file of its authorities; none: the system's.")
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request; no secrets.")
+    max_tokens_field: str | None = Field(
+        default=None,
+        pattern=r"^\w+$",
+        description="Name that its server has for the limit of an answer; none: max_completion_tokens for OpenAI's and "
+        "Azure's own hosts, else max_tokens.",
+    )
+    omit: tuple[str, ...] = Field(
+        default=(),
+        description="Fields that its server refuses, such as temperature, seed or stream_options; they are not sent.",
+    )
+    extra_body: dict[str, object] = Field(
+        default_factory=dict, description="Fields that its server wants in every request, such as reasoning_effort."
+    )
     group: int = Field(default=0, description="Members of the lowest group are asked first.")
     weight: float = Field(default=1.0, gt=0, description="Share of the requests inside the group.")
     context_tokens: int = Field(default=8192, ge=512, description="Window: prompt and answer together.")
@@ -98,6 +112,14 @@ class Model(_Part):
     limits: Limits = Field(default=Limits(), description="What is asked of it at most.")
     timeouts: Timeouts = Field(default=Timeouts(), description="When it counts as failed.")
 
+    @field_validator("url")
+    @classmethod
+    def _leads_somewhere(cls, url: str) -> str:
+        parts = urlsplit(url)  # raises a ValueError for brackets that are no IPv6 address, and `port` for one too high
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("it names no host and port that there can be")
+        return url
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.protocol not in _SPOKEN[self.kind]:
@@ -105,6 +127,8 @@ class Model(_Part):
             raise ValueError(f"the protocol {self.protocol} is not spoken with {self.kind} models: {known} is")
         if self.key_file is not None and self.key_env is not None:
             raise ValueError("key_file and key_env exclude each other")
+        if self.model is None and self.protocol is not Protocol.OPENAI:
+            raise ValueError(f"a server that speaks {self.protocol} needs the name of the model")
         if self.kind is Kind.EMBEDDING and self.dimension is None:
             raise ValueError("an embedding model needs its dimension")
         return self

@@ -1,0 +1,64 @@
+"""How one member's server is reached, as the member is set up."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ragstone.errors import SettingsError
+from ragstone.models.faults import Fault, MemberError
+from ragstone.models.pool.outside import Outside
+from ragstone.models.protocols import Client
+from ragstone.settings.models import Model, secret
+
+
+class Connections:
+    """To one member's server; made when they are needed, and again when its authorities were exchanged."""
+
+    def __init__(self, model: Model, outside: Outside) -> None:
+        """Nothing is connected yet."""
+        self._model = model
+        self._outside = outside
+        self._client: Client | None = None
+        self._all: list[Client] = []  # with those of former authorities, whose last answers may not be over
+        self._authorities = 0
+
+    def client(self, *, is_trying: bool) -> Client:
+        """What speaks to the server; `is_trying` when the request finds out whether the server works again.
+
+        Raises:
+            MemberError: The member is set up in a way that allows for no connection.
+        """
+        if self._client is None or (is_trying and self._authorities_now() != self._authorities):
+            self._authorities = self._authorities_now()
+            try:
+                self._client = self._outside.client(self._model)
+            except SettingsError as error:
+                raise MemberError(error.what, why=error.why, fault=Fault.UNAUTHORIZED) from error
+            self._all.append(self._client)
+        return self._client
+
+    @property
+    def served(self) -> str | None:
+        """The server's name for the model, as far as it is known."""
+        return self._model.model or (self._client.found if self._client else None)
+
+    def key(self) -> bytes:
+        """What tells one key from another without being one."""
+        try:
+            return hashlib.sha256((secret(self._model) or "").encode()).digest()
+        except SettingsError:
+            return b""
+
+    async def close(self) -> None:
+        """End them."""
+        clients, self._all, self._client = self._all, [], None
+        for client in clients:
+            await client.close()
+
+    def _authorities_now(self) -> int:
+        """What tells one version of the file of authorities from another."""
+        file = self._model.ca_file
+        try:
+            return 0 if file is None else file.stat().st_mtime_ns
+        except OSError:
+            return 0

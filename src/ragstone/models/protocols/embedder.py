@@ -1,0 +1,144 @@
+"""Embedding by endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from ragstone.domain import EmbeddingModel, Matrix
+from ragstone.errors import ModelUnavailableError, PromptTooLongError, RagstoneError
+from ragstone.models.protocols.embed import embed
+from ragstone.models.protocols.members import Members
+from ragstone.models.protocols.usage import tokens_of
+from ragstone.ports import Tokenizer
+
+_BATCH = 32  # texts of a request
+_AT_ONCE = 4  # requests
+_PATIENCE = 300.0  # seconds that documents wait for servers that say when they can be asked again
+_SHORTEST_WAIT = 0.1  # seconds
+# Servers refuse what is too long for the model, each by its own count; characters for each token that it reads:
+_MOST_CHARACTERS = 8  # no more is ever read
+_FEWER_CHARACTERS = (4, 2, 1)  # of prose, of code and numbers, of CJK
+
+
+class EndpointEmbedder:
+    """A model behind one or several endpoints; implements `ports.Embedder`."""
+
+    def __init__(self, members: Members, tokenizer: Tokenizer | None = None) -> None:
+        """Nothing is asked yet; without a tokenizer, tokens are estimated from characters."""
+        self._members = members
+        self._tokenizer = tokenizer
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """What is stored beside the vectors."""
+        model = self._members.model
+        assert model.dimension is not None
+        return EmbeddingModel(
+            model.model or model.name,
+            model.dimension,
+            model.max_input_tokens,
+            model.query_prefix,
+            model.passage_prefix,
+        )
+
+    async def embed_passages(self, texts: Sequence[str]) -> Matrix:
+        """Vectors of texts that will be found, shape (len(texts), dimension).
+
+        Where servers limit how much they are asked, documents wait for their turn: minutes, not for ever.
+
+        Raises:
+            ModelUnavailableError: No member can be asked.
+        """
+        patience = _PATIENCE
+        while True:
+            try:
+                return await self._embed(texts, self._members.model.passage_prefix)
+            except ModelUnavailableError as error:
+                if error.retry_after is None or error.retry_after > patience:
+                    raise
+                wait = max(error.retry_after, _SHORTEST_WAIT)
+            patience -= wait
+            await asyncio.sleep(wait)
+
+    async def embed_queries(self, texts: Sequence[str]) -> Matrix:
+        """Vectors of questions, shape (len(texts), dimension).
+
+        Raises:
+            ModelUnavailableError: No member can be asked.
+        """
+        return await self._embed(texts, self._members.model.query_prefix)
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Vectors of texts, shape (len(texts), dimension), for a thread beside the event loop that asks the servers.
+
+        Raises:
+            ModelUnavailableError: No member can be asked.
+        """
+        if self._loop is None or self._loop.is_closed():
+            return asyncio.run(self.embed_passages(texts))
+        return asyncio.run_coroutine_threadsafe(self.embed_passages(texts), self._loop).result()
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, as near as can be told: the server's own count is not asked for."""
+        return [tokens_of(len(text)) for text in texts] if self._tokenizer is None else self._tokenizer.count(texts)
+
+    async def _embed(self, texts: Sequence[str], prefix: str) -> Matrix:
+        self._loop = asyncio.get_running_loop()
+        given = [prefix + text for text in texts]
+        batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def embed_in_turn(batch: Sequence[str]) -> Matrix:
+            async with turns:
+                return await self._batch(batch)
+
+        if len(batches) == 1:
+            return await self._batch(batches[0])
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(embed_in_turn(batch)) for batch in batches]
+        except* RagstoneError as errors:
+            raise _first(errors) from None
+        empty = np.empty((0, self.model.dimension), np.float32)
+        return np.concatenate([empty, *(task.result() for task in tasks)])
+
+    async def _batch(self, texts: Sequence[str]) -> Matrix:
+        """In one request; if that is too long for the server, one by one."""
+        longest = self._members.model.max_input_tokens * _MOST_CHARACTERS
+        try:
+            return await self._request([text[:longest] for text in texts])
+        except PromptTooLongError:
+            if len(texts) == 1:
+                return await self._cut(texts[0][:longest])
+        return np.concatenate([await self._batch([text]) for text in texts])
+
+    async def _cut(self, text: str) -> Matrix:
+        """One that was too long, shorter and shorter."""
+        for characters in _FEWER_CHARACTERS:
+            longest = self._members.model.max_input_tokens * characters
+            if len(text) <= longest:
+                continue
+            text = text[:longest]
+            with suppress(PromptTooLongError):
+                return await self._request([text])
+        raise PromptTooLongError(
+            f"The model {self.model.name} takes no text of {len(text):,} characters",
+            remedy="Lower its max_input_tokens to what its server takes",
+        )
+
+    async def _request(self, texts: Sequence[str]) -> Matrix:
+        tokens = tokens_of(sum(map(len, texts)))
+        return await self._members.call(lambda model, client: embed(model, texts, client), tokens)
+
+
+def _first(errors: BaseExceptionGroup[RagstoneError]) -> RagstoneError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, RagstoneError)
+    return error
