@@ -87,9 +87,13 @@ class Growing:
     async def grow(self, library: Library, store: Store, size: int) -> None:
         """Add documents of ten chunks up to this many chunks."""
         while self.size < size:
-            batch = [self._next(ordinal) for ordinal in range(min(_DOCUMENT, size - self.size))]
-            await library.put(store, _document(self.size, batch), _once(batch))
+            await self.add(library, store, min(_DOCUMENT, size - self.size))
         await library.tidy(store)
+
+    async def add(self, library: Library, store: Store, chunks: int = _DOCUMENT) -> None:
+        """Add one document; several may be on their way at once."""
+        batch = [self._next(ordinal) for ordinal in range(chunks)]
+        await library.put(store, _document(self.size, batch), _once(batch))
 
     def _next(self, ordinal: int) -> IndexedChunk:
         place = self.size % len(self._chunks)

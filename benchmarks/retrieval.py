@@ -62,12 +62,18 @@ async def main() -> None:
         print(json.dumps({"chunk_size": arguments.size, "sets": report}, indent=2))
 
 
-async def _measure(collection: RetrievalSet, bench: Bench) -> dict[str, dict[str, float]]:
+async def shelve(collection: RetrievalSet, bench: Bench) -> tuple[Store, Index]:
+    """The collection in a store, and what finds in it."""
     shared = Memory()
-    library, index = MemoryLibrary(shared), MemoryIndex(shared)
+    library = MemoryLibrary(shared)
     store = replace(await library.open_store(collection.name, bench.model.model), language=collection.language)
     for name, reading in collection.documents.items():
         await library.put(store, _document(name, reading), _indexed(reading, store, bench))
+    return store, MemoryIndex(shared)
+
+
+async def _measure(collection: RetrievalSet, bench: Bench) -> dict[str, dict[str, float]]:
+    store, index = await shelve(collection, bench)
     rows: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
     milliseconds = []
     for asked in collection.questions:

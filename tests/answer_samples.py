@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 from ragstone.answer.calibration import Calibration, Policy
-from ragstone.domain import Hit, Passage, Question, Scores, Store, Turn
+from ragstone.domain import Hit, Passage, Question, Scores, Span, Store, Turn
 from ragstone.fakes.memory import Memory, MemoryIndex
 from ragstone.fakes.models import HashingEmbedder
 
@@ -58,9 +58,11 @@ class Shelf(MemoryIndex):
         self._texts = texts
         self._number = number
 
-    async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
-        text = self._texts.get(file_id)
-        return None if text is None or store.id != self._number else text[start:end]
+    async def quotes(self, stores: Sequence[Store], spans: Sequence[Span]) -> Sequence[frozenset[str]]:
+        known = self._texts if any(store.id == self._number for store in stores) else {}
+        return [
+            frozenset({known[span.file_id][span.start : span.end]} if span.file_id in known else ()) for span in spans
+        ]
 
 
 def shelf_of(hits: Sequence[Hit]) -> Shelf:

@@ -19,6 +19,7 @@ from ragstone.domain import (
     Matrix,
     Passage,
     Remembered,
+    Span,
     Store,
     Usage,
     Vector,
@@ -61,6 +62,10 @@ class ChatModel(Protocol):
     @property
     def context_tokens(self) -> int:
         """The largest window that can be asked for: prompt and answer together, as the models count."""
+        ...
+
+    def price(self, input_tokens: int, output_tokens: int) -> float:
+        """What so many tokens cost at most, in the currency of the prices."""
         ...
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
@@ -204,8 +209,11 @@ class Index(Protocol):
         """A consistent view of these stores, which share one embedding model."""
         ...
 
-    async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
-        """`text[start:end]` of a document's stored text; None when the document is gone."""
+    async def quotes(self, stores: Sequence[Store], spans: Sequence[Span]) -> Sequence[frozenset[str]]:
+        """What the stored texts say at each span: a text for each of the stores that has the document.
+
+        Most often these are equal; none: the document is gone.
+        """
         ...
 
 

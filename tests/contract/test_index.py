@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from contract.samples import MODEL, LibraryAndIndex, Piece, candidates, look, passages, put, texts
 
-from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter
+from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter, Span
 
 pytestmark = pytest.mark.anyio
 
@@ -129,15 +129,15 @@ class TestIndex:
     async def test_a_quote_is_the_exact_text_of_its_place(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
         file_id = await put(library_and_index, store, "/a.txt", Piece("  über  "), Piece("漢字\t🙂 end"))
-        assert await library_and_index.index.quote(store, file_id, 2, 6) == "über"
-        assert await library_and_index.index.quote(store, file_id, 9, 17) == "漢字\t🙂 end"
+        assert await library_and_index.index.quotes([store], [Span(file_id, 2, 6)]) == [frozenset({"über"})]
+        assert await library_and_index.index.quotes([store], [Span(file_id, 9, 17)]) == [frozenset({"漢字\t🙂 end"})]
 
     async def test_there_is_no_quote_of_a_removed_document(self, library_and_index: LibraryAndIndex) -> None:
         store = await library_and_index.library.open_store("one", MODEL)
         file_id = await put(library_and_index, store, "/a.txt", Piece("alpha"))
         await library_and_index.library.remove(store, ["/a.txt"])
-        assert await library_and_index.index.quote(store, file_id, 0, 5) is None
-        assert await library_and_index.index.quote(store, "file_unknown", 0, 5) is None
+        assert await library_and_index.index.quotes([store], [Span(file_id, 0, 5)]) == [frozenset()]
+        assert await library_and_index.index.quotes([store], [Span("file_unknown", 0, 5)]) == [frozenset()]
 
 
 def _is(comparison: Comparison, key: str, *values: AttributeValue) -> Condition:

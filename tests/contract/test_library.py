@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from contract.samples import MODEL, LibraryAndIndex, Piece, candidates, document, indexed, put, texts
 
-from ragstone.domain import AttributeValue, IndexedChunk
+from ragstone.domain import AttributeValue, IndexedChunk, Span
 from ragstone.errors import StoreNotFoundError, UnreadableFileError
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +90,7 @@ class TestLibrary:
         assert set(found.lexical.postings) == {"former"}
         assert (found.lexical.chunk_count, found.lexical.total_length) == (1, 2)
         assert await texts(library_and_index, [store]) == ["former words"]
-        assert await library_and_index.index.quote(store, file_id, 0, 6) == "former"
+        assert await library_and_index.index.quotes([store], [Span(file_id, 0, 6)]) == [frozenset({"former"})]
 
     async def test_a_breaking_put_of_a_new_source_leaves_no_trace(self, library_and_index: LibraryAndIndex) -> None:
         library = library_and_index.library

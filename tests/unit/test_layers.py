@@ -15,7 +15,7 @@ LAYERS = (
     ("errors",),
     ("domain",),
     ("settings", "ports"),
-    ("text",),
+    ("text", "prompts", "observe"),
     ("ingest", "retrieve", "answer", "access"),
     ("storage", "models", "fakes"),
     ("flows",),

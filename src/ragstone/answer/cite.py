@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ragstone.answer.evidence import Scored
-from ragstone.answer.units import stands_in_lines
-from ragstone.domain import Citation, Passage, Question
+from ragstone.answer.units import Unit, stands_in_lines
+from ragstone.domain import Citation, Passage, Question, Span
 from ragstone.ports import Index
 
 _NOT_PLACED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A stretch of a passage that is to be quoted."""
+
+    passage: Passage
+    unit: Unit
+    probability: float  # that it is right to
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +35,28 @@ async def verify(question: Question, chosen: Sequence[Scored], index: Index) -> 
 
     A document that was changed or removed meanwhile takes its sentences with it.
     """
-    found = []
-    for scored in chosen:
-        citations = [citation for citation in _citations(scored) if await _stands(question, citation, index)]
-        # A label without its sentence says nothing; a sentence can do without its label.
-        if citations and citations[-1].quote == scored.quotable.text:
-            found.append(Supported(scored.probability, tuple(citations)))
-    return found
+    quoted = [Quoted(one.quotable.passage, one.quotable.unit, one.probability) for one in chosen]
+    found = await standing(question, quoted, index)
+    return [
+        Supported(scored.probability, tuple(citations))
+        for scored, citations in zip(chosen, found, strict=True)
+        if citations
+    ]
+
+
+async def standing(question: Question, quoted: Sequence[Quoted], index: Index) -> list[list[Citation]]:
+    """The citations of each stretch, that of its label first, as far as the documents still say it; none: they do not.
+
+    A label without its sentence says nothing; a sentence can do without its label.
+    """
+    all_cited = [_citations(one) for one in quoted]
+    spans = [Span(one.file_id, one.start_index, one.end_index) for cited in all_cited for one in cited]
+    said = iter(await index.quotes(question.stores, spans) if spans else ())
+    standing = [[one for one in cited if one.quote in next(said)] for cited in all_cited]
+    return [
+        cited if cited and cited[-1].end_index == one.passage.start + one.unit.end else []
+        for one, cited in zip(quoted, standing, strict=True)
+    ]
 
 
 def compose(supported: Sequence[Supported]) -> tuple[str, tuple[Citation, ...]]:
@@ -56,20 +80,11 @@ def _overlap(one: Citation, other: Citation) -> bool:
     return one.file_id == other.file_id and not apart
 
 
-async def _stands(question: Question, citation: Citation, index: Index) -> bool:
-    """Whether one of the searched stores holds these words at this place."""
-    for store in question.stores:
-        if await index.quote(store, citation.file_id, citation.start_index, citation.end_index) == citation.quote:
-            return True
-    return False
-
-
-def _citations(scored: Scored) -> list[Citation]:
+def _citations(quoted: Quoted) -> list[Citation]:
     """Of the label, if there is one, and of the sentence."""
-    passage, unit = scored.quotable.passage, scored.quotable.unit
-    spans = [unit.label] if unit.label else []
-    spans.append((unit.start, unit.end))
-    return [_citation(passage, start, end, scored.probability) for start, end in spans]
+    spans = [quoted.unit.label] if quoted.unit.label else []
+    spans.append((quoted.unit.start, quoted.unit.end))
+    return [_citation(quoted.passage, start, end, quoted.probability) for start, end in spans]
 
 
 def _citation(passage: Passage, start: int, end: int, probability: float) -> Citation:

@@ -47,6 +47,7 @@ from ragstone.domain.index import (
     Passage,
     Postings,
     Scores,
+    Span,
     Store,
     Vector,
 )
@@ -63,6 +64,12 @@ from ragstone.domain.questions import (
     Strategy,
     Unsupported,
 )
+from ragstone.domain.spending import (
+    LIMITS,
+    SpendingLimits,
+    Spent,
+    Standing,
+)
 from ragstone.domain.tenancy import (
     Asker,
     Priority,
@@ -72,6 +79,7 @@ from ragstone.domain.tenancy import (
 
 __all__ = [
     "EXTRACTIVE",
+    "LIMITS",
     "Answer",
     "AnswerEvent",
     "AnswerOptions",
@@ -118,6 +126,10 @@ __all__ = [
     "Scope",
     "Scores",
     "Searching",
+    "Span",
+    "SpendingLimits",
+    "Spent",
+    "Standing",
     "Store",
     "Strategy",
     "Tenant",

@@ -46,7 +46,7 @@ class Store:
     model: EmbeddingModel
     language: str  # of the stemmer for Latin script, a Snowball name such as english
     created_at: datetime
-    metadata: Mapping[str, str] = field(default_factory=dict)  # of its owner; some keys steer answers
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)  # of its owner; some keys steer answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,15 @@ class Passage:
         """Heading path and page of this offset in the stored text."""
         passed = [turn for turn in self.turns if turn.start <= offset]
         return (passed[-1].heading, passed[-1].page) if passed else (self.heading, self.page)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a document's stored text: `text[start:end]`."""
+
+    file_id: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from ragstone.domain import (
     Matrix,
     Passage,
     Postings,
+    Span,
     Store,
     Vector,
 )
@@ -83,6 +84,7 @@ class _Room:
 
     stores: dict[str, Store] = field(default_factory=dict)  # by name
     shelves: dict[int, _Shelf] = field(default_factory=dict)  # by store id
+    changes: Counter[int] = field(default_factory=Counter)  # of what can be found, by store id
 
 
 class Memory:
@@ -122,6 +124,7 @@ class MemoryLibrary:
         indexed = [chunk async for batch in chunks for chunk in batch]
         filed = _Filed(f"file_{next(self._ids):08x}", document, {next(self._ids): chunk for chunk in indexed})
         self._room.shelves[store.id] = _Shelf({**self._shelf(store).filed, document.source: filed})
+        self._room.changes[store.id] += 1
         return filed.file_id
 
     async def remove(self, store: Store, sources: Iterable[str]) -> int:
@@ -130,6 +133,7 @@ class MemoryLibrary:
         before = self._shelf(store).filed
         after = {source: filed for source, filed in before.items() if source not in gone}
         self._room.shelves[store.id] = _Shelf(after)
+        self._room.changes[store.id] += len(before) - len(after)
         return len(before) - len(after)
 
     async def tidy(self, store: Store) -> None:
@@ -164,13 +168,14 @@ class MemoryIndex:
         shelves = {store.id: self._room.shelves[store.id] for store in stores if store.id in self._room.shelves}
         yield MemorySnapshot(tuple(shelves.values()))
 
-    async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
-        """`text[start:end]` of a document's stored text; None when the document is gone."""
-        shelf = self._room.shelves.get(store.id, _Shelf({}))
-        for filed in shelf.filed.values():
-            if filed.file_id == file_id:
-                return filed.document.reading.text[start:end]
-        return None
+    async def quotes(self, stores: Sequence[Store], spans: Sequence[Span]) -> Sequence[frozenset[str]]:
+        """What the stored texts say at each span: a text for each of the stores that has the document."""
+        shelves = [self._room.shelves.get(store.id, _Shelf({})) for store in stores]
+        filed = [one for shelf in shelves for one in shelf.filed.values()]
+        return [
+            frozenset(one.document.reading.text[span.start : span.end] for one in filed if one.file_id == span.file_id)
+            for span in spans
+        ]
 
 
 class MemorySnapshot:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ from ragstone.domain import Hit, Passage, Question, Results, Scores
 from ragstone.ports import Embedder, Index, Snapshot
 from ragstone.retrieve import bm25, fuse
 from ragstone.retrieve.check import check
+from ragstone.retrieve.clock import Clock
 from ragstone.retrieve.phrases import phrases, shares
 from ragstone.text import analyzer
 
@@ -30,7 +30,7 @@ async def search(question: Question, index: Index, embedder: Embedder) -> Result
             another embedding model than `embedder`.
     """
     check(question, embedder.model)
-    clock = _Clock()
+    clock = Clock()
     limit = max(DEPTH, question.top_k)
     async with index.snapshot(question.stores) as snapshot:
         # The words are looked up and scored while the model reads the question on another core.
@@ -107,19 +107,3 @@ def _term_counts(question: Question) -> Mapping[str, int]:
 
 def _languages(question: Question) -> list[str]:
     return sorted({store.language for store in question.stores})
-
-
-class _Clock:
-    """Milliseconds from hop to hop."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self._laps[name] = (now - self._last) * 1000.0
-        self._last = now
-
-    def laps(self) -> Mapping[str, float]:
-        return {**self._laps, "total": (self._last - self._start) * 1000.0}

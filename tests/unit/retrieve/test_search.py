@@ -1,79 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from hashlib import sha256
 
 import pytest
+from shelves import TEXTS, Shelf
 
-from ragstone.domain import (
-    Attributes,
-    Block,
-    BlockKind,
-    Chunk,
-    Comparison,
-    Compound,
-    Condition,
-    Document,
-    Filter,
-    Fusion,
-    IndexedChunk,
-    Question,
-    Reading,
-    Store,
-)
+from ragstone.domain import Comparison, Compound, Condition, Filter, Fusion, Question
 from ragstone.errors import InvalidQuestionError
-from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
 from ragstone.fakes.models import HashingEmbedder
 from ragstone.retrieve.check import MAX_CHARACTERS, MAX_DEPTH
 from ragstone.retrieve.search import DEPTH, search
-from ragstone.text import analyzer
 
 pytestmark = pytest.mark.anyio
-
-
-class Shelf:
-    """A store in memory, and the search in it."""
-
-    def __init__(self) -> None:
-        memory = Memory()
-        self.embedder = HashingEmbedder()
-        self.library, self.index = MemoryLibrary(memory), MemoryIndex(memory)
-
-    async def store(self, texts: Sequence[str], name: str = "one", attributes: Attributes | None = None) -> Store:
-        store = await self.library.open_store(name, self.embedder.model)
-        for text in texts:
-            document = Document(
-                source=f"/{text}",
-                filename="a.txt",
-                content_hash=sha256(text.encode()).digest(),
-                pipeline="test",
-                size=len(text),
-                reading=Reading(text, (Block(BlockKind.PARAGRAPH, 0, len(text)),), "text/plain"),
-                attributes=attributes or {},
-            )
-            await self.library.put(store, document, self._chunk(text))
-        return store
-
-    async def _chunk(self, text: str) -> AsyncIterator[Sequence[IndexedChunk]]:
-        (vector,) = await self.embedder.embed_passages([text])
-        yield [IndexedChunk(Chunk(0, 0, len(text), text), vector, analyzer.term_counts(text))]
-
-    async def found(self, question: Question) -> list[str]:
-        return [hit.passage.text for hit in (await search(question, self.index, self.embedder)).hits]
 
 
 @pytest.fixture
 def shelf() -> Shelf:
     return Shelf()
-
-
-TEXTS = [
-    "The gearbox oil is changed every year.",
-    "Oil paintings hang in the great hall.",
-    "The hall opens at nine.",
-    "Brakes are tested each month.",
-]
 
 
 async def test_the_passage_that_shares_words_and_meaning_comes_first(shelf: Shelf) -> None:
