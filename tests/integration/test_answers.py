@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import cast
@@ -17,6 +17,7 @@ from shape_samples import ANSWER
 from ragstone.access.askers import machine, person
 from ragstone.bootstrap import House, Session
 from ragstone.domain import (
+    EXTRACTIVE,
     Asker,
     Block,
     BlockKind,
@@ -29,10 +30,15 @@ from ragstone.domain import (
     Reading,
     Scope,
     Store,
+    Strategy,
     Tenant,
+    Usage,
 )
-from ragstone.errors import ClaimLostError, NotFoundError
-from ragstone.fakes.models import HashingEmbedder
+from ragstone.errors import ClaimLostError, NotFoundError, RateLimitedError
+from ragstone.fakes.chat import ScriptedChat
+from ragstone.fakes.models import HashingEmbedder, WordTokenizer
+from ragstone.flows.kit import Kit
+from ragstone.ports import ChatModel, Meter
 from ragstone.storage.answers.kept import PostgresAnswers, Turn, forget_expired
 from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
@@ -163,9 +169,29 @@ class Rooms:
 
     database: Database
     embedder: HashingEmbedder = EMBEDDER
+    llm: ChatModel | None = None
+    meter: Meter | None = None
+    askers: list[Asker] = field(default_factory=list)  # for whom answers were made
 
     def session(self, asker: Asker) -> Session:
         return Session(self.database, asker)
+
+    def kit(self, session: Session) -> Kit:
+        self.askers.append(session.asker)
+        return Kit(session.index, self.embedder, WordTokenizer(), self.llm, meter=self.meter)
+
+
+class Purse:
+    """A meter with nothing left, for so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+    async def reserve(self, _: Usage) -> object:
+        raise RateLimitedError("The tokens of today are spent", retry_after=self.seconds)
+
+    async def settle(self, _: object, __: Usage) -> None:
+        raise AssertionError("nothing was reserved")
 
 
 def queue_of(database: Database) -> Queue:
@@ -207,6 +233,49 @@ async def test_a_worker_answers_with_what_the_asker_may_read(
         assert found.answer is not None
         assert found.answer.status is status
         assert (KEY in found.answer.text) is (someone is alice)
+
+
+async def test_a_worker_has_a_model_answer_at_the_expense_of_the_key_that_asked(
+    database: Database, asker: Asker, alice: Asker
+) -> None:
+    store = await shelve(database, asker, KEY)
+    whose = replace(alice, key_id="key_1")
+    answers, asked = PostgresAnswers(database, whose), turn(store, QUESTION)
+    await answers.queue(asked)
+    rooms = Rooms(database, llm=ScriptedChat(f"{KEY} [1]"))
+    await Answering(cast("House", rooms))(await taken(queue_of(database), asker))
+    assert [(someone.actor, someone.key_id) for someone in rooms.askers] == [("user:alice", "key_1")]
+    made = (await answers.find(asked.public_id)).answer
+    assert made is not None
+    assert (made.text, made.provenance.model, made.provenance.strategy) == (KEY, "scripted", Strategy.DIRECT)
+    assert made.provenance.prompt.startswith("direct@")
+    assert made.provenance.usage.calls >= 1
+
+
+async def test_the_documents_own_words_are_given_in_the_background_too(database: Database, asker: Asker) -> None:
+    store = await shelve(database, asker, KEY)
+    answers, asked = PostgresAnswers(database, asker), turn(store, QUESTION)
+    await answers.queue(replace(asked, settings={**asked.settings, "model": EXTRACTIVE}))
+    llm = ScriptedChat("I should not be asked.")
+    await Answering(cast("House", Rooms(database, llm=llm)))(await taken(queue_of(database), asker))
+    assert llm.requests == []
+    assert (await answers.find(asked.public_id)).status == "completed"
+
+
+async def test_what_cannot_be_paid_for_today_fails_and_by_the_minute_is_tried_again(
+    database: Database, asker: Asker
+) -> None:
+    store = await shelve(database, asker, KEY)
+    answers, asked = PostgresAnswers(database, asker), turn(store, QUESTION)
+    await answers.queue(asked)
+    claim = await taken(queue_of(database), asker)
+    poor = [cast("House", Rooms(database, llm=ScriptedChat("x"), meter=Purse(seconds))) for seconds in (60, 50_000)]
+    with pytest.raises(RateLimitedError):
+        await Answering(poor[0])(claim)
+    await Answering(poor[1])(claim)
+    found = await answers.find(asked.public_id)
+    assert (found.status, found.error_code) == ("failed", "rate_limit_exceeded")
+    assert found.error_message == "The tokens of today are spent"
 
 
 async def test_an_answer_survives_the_death_of_its_worker(database: Database, asker: Asker) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from itertools import count
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -156,6 +157,10 @@ def _value(admin: psycopg.Connection, tenant: int, name: str, kind: str, checks:
         "bytea": secrets.token_bytes(8),
         "jsonb": Jsonb({}),
         "timestamp with time zone": datetime.now(UTC),
+        "date": datetime.now(UTC).date(),
+        "integer[]": [0],
+        "bigint[]": [1],
+        "uuid": uuid4(),
     }
     return samples.get(kind, 1)
 
@@ -325,6 +330,7 @@ def arguments(victim: Victim) -> dict[str, object]:
         "scan_up_to": 1000,
         "start": 0,
         "length": 10,
+        "lengths": [10],
         "number": 0,
         "content": b"attack",
         "files": [victim.file],
@@ -334,6 +340,14 @@ def arguments(victim: Victim) -> dict[str, object]:
         "actor": "sample",
         "key": "sample",
         "fingerprint": b"attack",
+        "decided": b"attack",
+        "question_key": b"attack",
+        "question": "",
+        "similarity": 0.0,
+        "store_ids": [victim.store],
+        "versions": [1],
+        "keys": [b"attack"],
+        "packed": [b"attack"],
         "lock": timedelta(0),
         "age": timedelta(0),
         "claimed": datetime.now(UTC),
@@ -385,7 +399,9 @@ def arguments(victim: Victim) -> dict[str, object]:
         "scopes": ["admin"],
         "hash": b"attack",
         "hint": "tack",
-        "requests_per_minute": None,
+        "limits": Jsonb({"cost_per_month": 1}),
+        "account": None,
+        "since_day": datetime(1970, 1, 1, tzinfo=UTC).date(),
         "expires_at": datetime.now(UTC),
         "since": datetime(1970, 1, 1, tzinfo=UTC),
     }

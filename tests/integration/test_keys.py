@@ -10,7 +10,7 @@ import pytest
 from ragstone.access.grants import KeyRights
 from ragstone.access.keys import new_key
 from ragstone.bootstrap import everything
-from ragstone.domain import Asker, Priority, Scope, Tenant
+from ragstone.domain import Asker, Priority, Scope, SpendingLimits, Tenant
 from ragstone.errors import ConflictError, NotFoundError, PermissionDeniedError
 from ragstone.storage.database import Database
 from ragstone.storage.pages import Excerpt
@@ -88,13 +88,18 @@ async def test_a_rotated_key_opens_until_the_overlap_ends_and_the_new_one_has_it
     await put_user(database, asker, "alice", [])
     former = new_key()
     rights = KeyRights(
-        frozenset({Scope.READ}), "ci", "alice", Priority.BATCH, 60, datetime.now(UTC) + timedelta(days=90)
+        frozenset({Scope.READ}),
+        "ci",
+        "alice",
+        Priority.BATCH,
+        SpendingLimits(requests_per_minute=60, cost_per_month=0.29),
+        datetime.now(UTC) + timedelta(days=90),
     )
     public_id = await add_key(database, asker, former, rights)
     new_id, key, renewed = await rotate_key(database, asker, public_id, timedelta(seconds=0.5))
     assert new_id != public_id
     assert (renewed.scopes, renewed.name, renewed.user) == ((Scope.READ,), "ci", "alice")
-    assert (renewed.priority, renewed.requests_per_minute) == (Priority.BATCH, 60)
+    assert (renewed.priority, renewed.limits) == (Priority.BATCH, rights.limits)
     assert renewed.expires_at is not None
     assert abs(renewed.expires_at - datetime.now(UTC) - timedelta(days=90)) < timedelta(minutes=1)
     assert (await admitted(database, former.hash)).asker.actor == "user:alice"
@@ -130,9 +135,9 @@ async def test_keys_of_another_tenant_are_unknown(database: Database, asker: Ask
 
 async def test_a_limit_holds_exactly_when_many_ask_at_once(database: Database, asker: Asker) -> None:
     key = new_key()
-    await add_key(database, asker, key, KeyRights(ADMIN, requests_per_minute=7))
+    await add_key(database, asker, key, KeyRights(ADMIN, limits=SpendingLimits(requests_per_minute=7)))
     asked = await asyncio.gather(*(admitted(database, key.hash) for _ in range(40)))
-    waits = sorted(admission.wait_seconds for admission in asked)
+    waits = sorted(admission.reached.wait_seconds if admission.reached else 0 for admission in asked)
     assert waits[:7] == [0] * 7
     assert all(0 < wait <= 60 / 7 for wait in waits[7:])
 

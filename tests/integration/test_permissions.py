@@ -9,7 +9,7 @@ import pytest
 from contract.samples import MODEL, Found, LibraryAndIndex, Piece, document, indexed, look, one_by_one
 
 from ragstone.access.askers import machine, person
-from ragstone.domain import Asker, Comparison, Condition, Scope, Store, Tenant
+from ragstone.domain import Asker, Comparison, Condition, Scope, Span, Store, Tenant
 from ragstone.errors import DatabaseError
 from ragstone.storage import database as database_module
 from ragstone.storage.catalog.stores import list_stores
@@ -130,7 +130,7 @@ async def test_chunks_and_quotes_cannot_be_had_by_their_ids(
         async with index.snapshot([store]) as snapshot:
             assert bool(await snapshot.passages([chunk_id])) is visible
             assert bool(await snapshot.dense(indexed([Piece("x", 0)])[0].vector, 5, None, [chunk_id])) is visible
-        assert await index.quote(store, file_id, 0, 10) == ("the secret" if visible else None)
+        assert await index.quotes([store], [Span(file_id, 0, 10)]) == [frozenset({"the secret"} if visible else ())]
 
 
 async def test_top_k_is_filled_although_nearly_all_is_unreadable(

@@ -82,7 +82,7 @@ def ingesting(database: Database, *sandboxes: Sandbox) -> Ingesting:
     return Ingesting(
         database=lambda _: database,
         places=lambda asker: {"database": PartsObjects(database, asker)},
-        embedder=EMBEDDER,
+        embedder=lambda _: EMBEDDER,
         sandboxes=Sandboxes(sandboxes or (Inline(), Inline())),
         chunking=Chunking(64),
         max_bytes=2**20,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ragstone.access.askers import principal_of_group, principal_of_user
-from ragstone.domain import Asker, Priority, Scope
+from ragstone.domain import Asker, Priority, Scope, SpendingLimits
 from ragstone.errors import InvalidRequestError, PermissionDeniedError
 
 LONGEST_NAME = 255  # characters of the name of a tenant, a user, a group or a key
@@ -21,7 +21,7 @@ class KeyRights:
     name: str = ""
     user: str | None = None  # None: it acts for the tenant itself
     priority: Priority = Priority.INTERACTIVE  # the best class that its requests may claim
-    requests_per_minute: int | None = None  # None: no limit
+    limits: SpendingLimits = field(default_factory=SpendingLimits)  # a tenant may have others beside them
     expires_at: datetime | None = None
 
 

@@ -143,7 +143,12 @@ class PostgresAnswers:
         completed_at: datetime | None,
     ) -> int:
         question = question_object(turn.question)
-        asked = {"settings": dict(turn.settings), "input": list(turn.items), "question": question}
+        asked = {
+            "settings": dict(turn.settings),
+            "input": list(turn.items),
+            "question": question,
+            "key": self._asker.key_id,  # what a worker spends on it is counted there
+        }
         row = {
             **self._scope,
             "public_id": turn.public_id,

@@ -19,6 +19,7 @@ class Wanted:
     asker: Asker  # on whose behalf
     question: Question  # without its stores
     stores: tuple[str, ...]  # ids of these
+    model: str | None  # that was asked for
 
 
 async def begin(database: Database, claim: Claim) -> Wanted:
@@ -32,9 +33,9 @@ async def begin(database: Database, claim: Claim) -> Wanted:
         row = await cursor.fetchone()
     if row is None:
         raise ClaimLostError(f"Task {claim.id} was taken away", why="its response was cancelled or removed")
-    actor, readers, reads_all, question = row
-    asker = Asker(claim.tenant, actor, tuple(readers), reads_all=reads_all)
-    return Wanted(asker, *question_of(question))
+    actor, readers, reads_all, key_id, model, question = row
+    asker = Asker(claim.tenant, actor, tuple(readers), reads_all=reads_all, key_id=key_id)
+    return Wanted(asker, *question_of(question), model)
 
 
 async def finish(database: Database, claim: Claim, answer: Answer) -> None:

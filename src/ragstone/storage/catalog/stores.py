@@ -64,6 +64,7 @@ async def find_store(database: Database, asker: Asker, name_or_id: str) -> Store
         model=model,
         language=row["language"],
         created_at=row["created_at"],
+        metadata=row["metadata"],
     )
 
 

@@ -7,12 +7,13 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pgvector import HalfVector
 from psycopg import AsyncConnection, AsyncCursor
 
-from ragstone.domain import Asker, Filter, Lexical, Passage, Store, Turn, Vector
+from ragstone.domain import Asker, Filter, Lexical, Passage, Span, Store, Turn, Vector
 from ragstone.storage.catalog.stores import find_store
 from ragstone.storage.contents import filters, postings
 from ragstone.storage.database import ENTER, Database, entering, scope
@@ -22,6 +23,9 @@ from ragstone.storage.statements import statement
 SCAN_UP_TO = 4000
 
 _LONG = 600_000  # bytes of postings: more take longer to unpack than others should wait, milliseconds
+
+# Ids of models by their names. They never change in a database, and every search needs one.
+_models: WeakKeyDictionary[Database, dict[str, int]] = WeakKeyDictionary()
 
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -33,7 +37,7 @@ class PostgresIndex:
         """Show what this asker may read."""
         self._database = database
         self._asker = asker
-        self._models: dict[str, int] = {}
+        self._models = _models.setdefault(database, {})
 
     async def store(self, name_or_id: str) -> Store:
         """The store of that name or public id.
@@ -54,15 +58,21 @@ class PostgresIndex:
             finally:
                 await snapshot.close()
 
-    async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:
-        """`text[start:end]` of a document's stored text; None when the document is gone."""
+    async def quotes(self, stores: Sequence[Store], spans: Sequence[Span]) -> Sequence[frozenset[str]]:
+        """What the stored texts say at each span: a text for each of the stores that has the document."""
+        wanted = {
+            **scope(self._asker),
+            "stores": [store.id for store in stores],
+            "files": [span.file_id for span in spans],
+            "starts": [span.start for span in spans],
+            "lengths": [span.end - span.start for span in spans],
+        }
+        found: list[set[str]] = [set() for _ in spans]
         async with self._database.transaction(self._asker) as connection:
-            cursor = await connection.execute(
-                statement("index", "quote"),
-                {**scope(self._asker), "store": store.id, "file": file_id, "start": start, "length": end - start},
-            )
-            row = await cursor.fetchone()
-        return str(row[0]) if row else None
+            cursor = await connection.execute(statement("index", "quotes"), wanted)
+            for place, text in await cursor.fetchall():
+                found[place - 1].add(text)
+        return [frozenset(texts) for texts in found]
 
     async def _model_id(self, store: Store) -> int:
         if store.model.name not in self._models:

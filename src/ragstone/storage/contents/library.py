@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker, Document, EmbeddingModel, IndexedChunk, Known, Store
 from ragstone.errors import ModelError
+from ragstone.storage.answers.remembered import settle_changes
 from ragstone.storage.catalog.stores import DEFAULT_LANGUAGE, find_store, model_id
 from ragstone.storage.contents.compaction import compact
 from ragstone.storage.contents.versions import add_batch, add_version, supersede
@@ -98,6 +99,7 @@ class PostgresLibrary:
     async def tidy(self, store: Store) -> None:
         """Merge what single documents have added; cheap when there is little to do."""
         await compact(self._database, self._asker, store)
+        await settle_changes(self._database)
 
     async def _model_id(self, model: EmbeddingModel) -> int:
         if model not in self._models:

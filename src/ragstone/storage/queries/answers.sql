@@ -66,7 +66,8 @@ UPDATE response r SET status = 'in_progress'
 FROM task t
 WHERE t.tenant_id = %(tenant)s AND t.id = %(task)s AND t.attempt = %(attempt)s AND t.worker = %(worker)s
   AND t.state = 'running' AND r.tenant_id = %(tenant)s AND r.id = t.subject_id
-RETURNING r.actor, r.readers, r.reads_all, r.request -> 'question';
+RETURNING r.actor, r.readers, r.reads_all, r.request ->> 'key', r.request -> 'settings' ->> 'model',
+          r.request -> 'question';
 
 -- name: complete_response
 UPDATE response SET status = 'completed', body = %(answered)s::jsonb, completed_at = clock_timestamp()

@@ -85,8 +85,9 @@ FROM chunk c
 JOIN document d ON d.tenant_id = %(tenant)s AND d.id = c.document_id
 WHERE c.shard = %(shard)s AND c.tenant_id = %(tenant)s AND c.id = ANY(%(ids)s) AND c.store_id = ANY(%(stores)s);
 
--- name: quote
-SELECT substr(v.body, %(start)s + 1, %(length)s)
-FROM document d
-JOIN document_version v ON v.tenant_id = %(tenant)s AND v.id = d.version_id
-WHERE d.tenant_id = %(tenant)s AND d.store_id = %(store)s AND d.public_id = %(file)s;
+-- name: quotes
+-- `place` is the number of the span, from 1.
+SELECT w.place, substr(v.body, w.starts + 1, w.lengths)
+FROM unnest(%(files)s::text[], %(starts)s::int[], %(lengths)s::int[]) WITH ORDINALITY w (file, starts, lengths, place)
+JOIN document d ON d.tenant_id = %(tenant)s AND d.store_id = ANY (%(stores)s) AND d.public_id = w.file
+JOIN document_version v ON v.tenant_id = %(tenant)s AND v.id = d.version_id;

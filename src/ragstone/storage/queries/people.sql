@@ -28,15 +28,15 @@ DELETE FROM app_user WHERE tenant_id = %(tenant)s AND id IN (SELECT id FROM gone
 
 -- name: add_key
 -- No row for a user that there is not.
-INSERT INTO api_key (tenant_id, public_id, name, user_id, scopes, hash, hint, priority, requests_per_minute, expires_at)
+INSERT INTO api_key (tenant_id, public_id, name, user_id, scopes, hash, hint, priority, limits, account_id, expires_at)
 SELECT %(tenant)s, %(public_id)s, %(name)s, u.id, %(scopes)s, %(hash)s, %(hint)s, %(priority)s,
-       %(requests_per_minute)s, %(expires_at)s
+       %(limits)s, %(account)s, %(expires_at)s
 FROM (VALUES (0)) AS one LEFT JOIN app_user u ON u.tenant_id = %(tenant)s AND u.name = %(user)s
 WHERE %(user)s::text IS NULL OR u.id IS NOT NULL
 RETURNING created_at;
 
 -- name: list_keys
-SELECT k.public_id, k.name, u.name AS user, k.scopes, k.hint, k.priority, k.requests_per_minute, k.created_at,
+SELECT k.public_id, k.name, u.name AS user, k.scopes, k.hint, k.priority, k.limits, k.created_at,
        k.expires_at, k.revoked_at, k.last_used_at
 FROM api_key k LEFT JOIN app_user u ON u.tenant_id = %(tenant)s AND u.id = k.user_id
 WHERE k.tenant_id = %(tenant)s AND k.id > %(above)s AND k.id < %(below)s
@@ -47,8 +47,8 @@ LIMIT %(limit)s;
 SELECT id FROM api_key WHERE tenant_id = %(tenant)s AND public_id = %(cursor)s;
 
 -- name: find_key
-SELECT k.public_id, k.name, u.name AS user, k.scopes, k.hint, k.priority, k.requests_per_minute, k.created_at,
-       k.expires_at, k.revoked_at, k.last_used_at
+SELECT k.public_id, k.name, u.name AS user, k.scopes, k.hint, k.priority, k.limits, k.created_at,
+       k.expires_at, k.revoked_at, k.last_used_at, COALESCE(k.account_id, k.id) AS account
 FROM api_key k LEFT JOIN app_user u ON u.tenant_id = %(tenant)s AND u.id = k.user_id
 WHERE k.tenant_id = %(tenant)s AND k.public_id = %(public_id)s
 FOR UPDATE OF k;
@@ -61,3 +61,9 @@ RETURNING revoked_at;
 -- name: end_key
 UPDATE api_key SET expires_at = LEAST(expires_at, %(expires_at)s)
 WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;
+
+-- name: limits_of_key
+SELECT limits FROM api_key WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;
+
+-- name: limit_key
+UPDATE api_key SET limits = %(limits)s WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;

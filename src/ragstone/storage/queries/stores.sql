@@ -10,7 +10,7 @@ SELECT %(tenant)s, %(public_id)s, %(name)s, %(model)s, %(language)s
 WHERE NOT EXISTS (SELECT FROM store WHERE tenant_id = %(tenant)s AND name = %(name)s);
 
 -- name: find_store
-SELECT s.id, s.public_id, s.name, s.language, s.created_at,
+SELECT s.id, s.public_id, s.name, s.language, s.created_at, s.metadata,
        m.name AS model, m.dimension, m.max_tokens, m.query_prefix, m.passage_prefix,
        s.expired OR COALESCE(s.last_active_at + make_interval(days => s.expires_after_days) <= now(), false) AS expired,
        s.last_active_at < now() - interval '1 minute' AND current_setting('transaction_read_only') = 'off' AS idle

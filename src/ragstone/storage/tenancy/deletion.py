@@ -19,7 +19,8 @@ from ragstone.storage.tenancy.tenants import TenantRecord, tenant_record
 _PATIENCE = 120.0  # seconds to wait for those who write or read
 _KEYS = 1000  # objects that are removed at once
 _REGISTRY = tuple(
-    Table(name, sharded=False, keys=(), parents=frozenset()) for name in ("api_key", "app_user", "tenant")
+    Table(name, sharded=False, keys=(), parents=frozenset())
+    for name in ("api_key", "app_user", "account", "reservation", "spending", "tenant")
 )
 
 
@@ -77,12 +78,8 @@ class Remover:
 
     async def _begin(self, side: Side) -> None:
         async with side.transaction() as connection:
-            cursor = await connection.execute(
-                "SELECT api_keys, app_users FROM begin_deletion(%s)", (side.place["tenant"],)
-            )
-            row = await cursor.fetchone()
-        assert row is not None
-        self._removed.update(api_key=row[0], app_user=row[1])
+            cursor = await connection.execute("SELECT tab, removed FROM begin_deletion(%s)", (side.place["tenant"],))
+            self._removed.update(dict(await cursor.fetchall()))
 
     async def _clear(self, record: TenantRecord, asker: Asker, database: str | None) -> None:
         """Shut the tenant in one database, and remove all of it there."""

@@ -1,34 +1,37 @@
-"""API keys in PostgreSQL: who holds one, and the limit attached to it. They are in the installation's database."""
+"""API keys in PostgreSQL: who holds one, and the limits attached to it. They are in the installation's database."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from ragstone.access.askers import machine, person
 from ragstone.access.grants import KeyRights, check_key
 from ragstone.access.keys import NewKey, new_key
-from ragstone.domain import Asker, Priority, Scope, Tenant
+from ragstone.access.limits import Reached, check_limits
+from ragstone.domain import Asker, Priority, Scope, SpendingLimits, Standing, Tenant
 from ragstone.errors import ConflictError, NotFoundError
 from ragstone.storage.database import Database, scope
 from ragstone.storage.pages import Excerpt, Listing, Page
 from ragstone.storage.statements import statement
+from ragstone.storage.tenancy.spending import in_order, limits_object, limits_of, reached_of, standing_of
 
 _KEYS = Listing("people", "list_keys", "key_position")
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A key that opens, and how long its limit makes the holder wait."""
+    """A key that opens, and the limit that makes its holder wait."""
 
     asker: Asker
-    wait_seconds: float  # 0: the request may pass
+    reached: Reached | None  # None: the request may pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +56,21 @@ class StoredKey:
 async def admit(database: Database, key_hash: bytes) -> Admission | None:
     """Who holds the key of this hash; None when it is unknown, expired or revoked.
 
-    Counts a request against the key's limit, for all replicas together.
+    Counts a request against the limits of the key and its tenant, for all replicas together.
     """
     async with database.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT tenant_id, tenant, shard, database, key_id, person, groups, scopes, priority, wait_seconds"
-            " FROM admit_key(%s)",
-            (key_hash,),
-        )
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute("SELECT * FROM admit_key(%s)", (key_hash,))
         row = await cursor.fetchone()
     if row is None:
         return None
-    tenant, (key_id, user, groups, names, priority, wait) = Tenant(*row[:4]), row[4:]
-    scopes = frozenset(map(Scope, names))
+    tenant = Tenant(row["tenant_id"], row["tenant"], row["shard"], row["database"])
+    scopes, key_id, priority = frozenset(map(Scope, row["scopes"])), row["key_id"], Priority(row["priority"])
     return Admission(
-        person(tenant, user, groups, scopes, key_id=key_id, priority=Priority(priority))
-        if user is not None
-        else machine(tenant, scopes, key_id=key_id, priority=Priority(priority)),
-        wait,
+        person(tenant, row["person"], row["groups"], scopes, key_id=key_id, priority=priority)
+        if row["person"] is not None
+        else machine(tenant, scopes, key_id=key_id, priority=priority),
+        reached_of(row),
     )
 
 
@@ -78,11 +78,12 @@ async def add_key(database: Database, asker: Asker, key: NewKey, rights: KeyRigh
     """Let the key open the asker's tenant from now on; returns its public id.
 
     Raises:
-        PermissionDeniedError: Its holder could do something that the asker cannot.
+        PermissionDeniedError: Its holder could do something that the asker cannot, or spend more at a time.
         NotFoundError: There is no such user.
     """
     check_key(asker, rights)
     async with database.registry(asker) as connection:
+        check_limits(await _own_limits(connection, asker), rights.limits)
         return await _add(connection, asker, key, rights)
 
 
@@ -112,7 +113,7 @@ async def rotate_key(
 ) -> tuple[str, NewKey, KeyRights]:
     """A new key with the rights of another, which ends when the overlap does; returns its id, itself and its rights.
 
-    The new one lasts as long as the other one was made for.
+    The new one lasts as long as the other one was made for, and goes on with what is used of its limits.
 
     Raises:
         NotFoundError: There is none of that id.
@@ -121,7 +122,7 @@ async def rotate_key(
     """
     now = datetime.now(UTC)
     async with database.registry(asker) as connection:
-        former = await _find(connection, asker, public_id)
+        former, account = await _find(connection, asker, public_id)
         check_key(asker, former.rights)
         if former.state(now) != "active":
             raise ConflictError(
@@ -131,7 +132,38 @@ async def rotate_key(
         ending = {**scope(asker), "public_id": public_id, "expires_at": now + overlap}
         await connection.execute(statement("people", "end_key"), ending)
         key = new_key()
-        return await _add(connection, asker, key, rights), key, rights
+        return await _add(connection, asker, key, rights, account), key, rights
+
+
+async def limit_key(database: Database, asker: Asker, public_id: str, changes: Mapping[str, float | None]) -> None:
+    """Change what the holder of a key may spend: limits by their names, None for any amount; the others stay.
+
+    Raises:
+        NotFoundError: There is none of that id.
+        PermissionDeniedError: They would be higher than those of the asker's own key.
+    """
+    async with database.registry(asker) as connection:
+        key, _ = await _find(connection, asker, public_id)
+        limits = SpendingLimits.of({**key.rights.limits.given, **changes})
+        check_limits(await _own_limits(connection, asker), limits)
+        values = {**scope(asker), "public_id": public_id, "limits": Jsonb(limits_object(limits))}
+        await connection.execute(statement("people", "limit_key"), values)
+
+
+async def key_standings(database: Database, asker: Asker, public_id: str) -> tuple[Standing, ...]:
+    """The limits of a key, and how much of each is used.
+
+    Raises:
+        NotFoundError: There is none of that id.
+    """
+    named = {**scope(asker), "public_id": _plain(public_id)}
+    async with database.registry(asker) as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(statement("people", "limits_of_key"), named)
+        if await cursor.fetchone() is None:
+            raise _no_key(public_id)
+        await cursor.execute(statement("spending", "key_standings"), named)
+        return in_order(map(standing_of, await cursor.fetchall()))
 
 
 async def any_key(database: Database) -> bool:
@@ -142,7 +174,9 @@ async def any_key(database: Database) -> bool:
     return bool(row and row[0])
 
 
-async def _add(connection: AsyncConnection, asker: Asker, key: NewKey, rights: KeyRights) -> str:
+async def _add(
+    connection: AsyncConnection, asker: Asker, key: NewKey, rights: KeyRights, account: int | None = None
+) -> str:
     public_id = f"key_{secrets.token_hex(12)}"
     cursor = await connection.execute(
         statement("people", "add_key"),
@@ -155,7 +189,8 @@ async def _add(connection: AsyncConnection, asker: Asker, key: NewKey, rights: K
             "hash": key.hash,
             "hint": key.hint,
             "priority": int(rights.priority),
-            "requests_per_minute": rights.requests_per_minute,
+            "limits": Jsonb(limits_object(rights.limits)),
+            "account": account,
             "expires_at": rights.expires_at,
         },
     )
@@ -167,19 +202,27 @@ async def _add(connection: AsyncConnection, asker: Asker, key: NewKey, rights: K
     return public_id
 
 
-async def _find(connection: AsyncConnection, asker: Asker, public_id: str) -> StoredKey:
+async def _own_limits(connection: AsyncConnection, asker: Asker) -> SpendingLimits:
+    """Of the key that the asker has shown."""
+    named = {**scope(asker), "public_id": asker.key_id or ""}
+    row = await (await connection.execute(statement("people", "limits_of_key"), named)).fetchone()
+    return limits_of(row[0]) if row else SpendingLimits()
+
+
+async def _find(connection: AsyncConnection, asker: Asker, public_id: str) -> tuple[StoredKey, int]:
+    """The key, held until the end of the transaction, and the number of its account."""
     cursor = connection.cursor(row_factory=dict_row)
     await cursor.execute(statement("people", "find_key"), {**scope(asker), "public_id": _plain(public_id)})
     row = await cursor.fetchone()
     if row is None:
         raise _no_key(public_id)
-    return _stored_key(row)
+    return _stored_key(row), row["account"]
 
 
 def _renewed(former: StoredKey, now: datetime) -> KeyRights:
     rights = former.rights
     lasts = None if rights.expires_at is None else now + (rights.expires_at - former.created_at)
-    return KeyRights(rights.scopes, rights.name, rights.user, rights.priority, rights.requests_per_minute, lasts)
+    return replace(rights, expires_at=lasts)
 
 
 def _stored_key(row: Mapping[str, Any]) -> StoredKey:
@@ -188,7 +231,7 @@ def _stored_key(row: Mapping[str, Any]) -> StoredKey:
         name=row["name"],
         user=row["user"],
         priority=Priority(row["priority"]),
-        requests_per_minute=row["requests_per_minute"],
+        limits=limits_of(row["limits"]),
         expires_at=row["expires_at"],
     )
     return StoredKey(row["public_id"], rights, row["hint"], row["created_at"], row["revoked_at"], row["last_used_at"])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
-from ragstone.domain import Asker, Tenant
+from ragstone.access.limits import Reached
+from ragstone.domain import Asker, Standing, Tenant
 from ragstone.errors import ConflictError, InvalidRequestError, NotFoundError
-from ragstone.storage.database import Database
+from ragstone.storage.database import Database, scope
 from ragstone.storage.pages import Excerpt, Page
+from ragstone.storage.statements import statement
 from ragstone.storage.tenancy.placement import Placement, Spot, spot_of
+from ragstone.storage.tenancy.spending import in_order, reached_of, standing_of, stored_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,20 @@ async def find_tenant(database: Database, name: str) -> Tenant | None:
         cursor = await connection.execute("SELECT tenant_id, name, shard, database FROM find_tenant(%s)", (name,))
         row = await cursor.fetchone()
     return Tenant(*row) if row else None
+
+
+async def admit_tenant(database: Database, name: str) -> tuple[Tenant, Reached | None] | None:
+    """The tenant of that name, and which of its limits makes whoever shows no key but a token wait.
+
+    Counts a request, for all replicas together.
+    """
+    async with database.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute("SELECT * FROM admit_tenant(%s)", (name,))
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    return Tenant(row["tenant_id"], row["tenant"], row["shard"], row["database"]), reached_of(row)
 
 
 async def add_tenant(database: Database, asker: Asker, name: str) -> Tenant:
@@ -117,3 +135,24 @@ async def tenant_record(database: Database, name: str) -> TenantRecord:
     if not found:
         raise NotFoundError(f"There is no tenant {name}", remedy=f"`ragstone tenants create {name}` makes it")
     return found[0]
+
+
+async def limit_tenant(database: Database, operator: Asker, name: str, changes: Mapping[str, float | None]) -> None:
+    """Change what a tenant may spend: limits by their names, None for any amount; the others stay.
+
+    Raises:
+        NotFoundError: There is no such tenant.
+        TenantMovingError: It is being removed.
+    """
+    record = await tenant_record(database, name)
+    written = {limit: None if value is None else stored_limit(limit, value) for limit, value in changes.items()}
+    async with database.registry(operator) as connection:
+        await connection.execute("SELECT limit_tenant(%s, %s)", (record.tenant.id, Jsonb(written)))
+
+
+async def tenant_standings(database: Database, asker: Asker) -> tuple[Standing, ...]:
+    """The limits of the asker's tenant as a whole, and how much of each is used."""
+    async with database.registry(asker) as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(statement("spending", "tenant_standings"), scope(asker))
+        return in_order(map(standing_of, await cursor.fetchall()))
