@@ -11,7 +11,8 @@ import openai
 from published import described
 
 _JSON = "application/json"
-_OURS = ("readers", "language")  # fields of requests that are no part of what is published
+# Fields of requests that are no part of what is published.
+_OURS = ("readers", "language", "strategy", "rewriting", "unsupported", "cache")
 
 
 def _check(response: httpx2.Response) -> None:

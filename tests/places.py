@@ -20,6 +20,9 @@ from ragstone.storage.tenancy.audit import INSTALLATION
 
 OPERATOR = everything(INSTALLATION, "command line")
 
+# What stays in the installation's database.
+REGISTRY = {"tenant", "app_user", "api_key", "account", "reservation", "spending"}
+
 # What differs between two places of the same row.
 _BY_PLACE = ("shard", "model_id")
 
@@ -48,7 +51,7 @@ async def databases_with(server: EmbeddedServer, database: Database, *names: str
 def tables(admin: psycopg.Connection) -> list[str]:
     """All that have rows of tenants."""
     rows = admin.execute("SELECT name FROM ragstone.tenant_tables()").fetchall()
-    return [row[0] for row in rows] + ["tenant", "app_user", "api_key"]
+    return [row[0] for row in rows] + sorted(REGISTRY)
 
 
 def rows_by_table(admin: psycopg.Connection, tenant: Tenant) -> dict[str, list[dict[str, Any]]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import httpx2
 import openai
@@ -11,7 +13,7 @@ from answer_samples import hit
 
 from ragstone.api.shapes.asked import Asked, ChatAsked
 from ragstone.api.shapes.ending import Ending
-from ragstone.domain import Answer, Citation, GroundingStatus
+from ragstone.domain import Answer, CacheOutcome, Citation, Finish, GroundingStatus, Strategy, Usage
 
 SENTENCES = ("Keys are rotated every ninety days.", "The old key works for\u2028another hour.")
 TEXT = " ".join(SENTENCES)
@@ -54,7 +56,25 @@ ANSWER = Answer(
 )
 NOTHING = Answer("Nothing is known of it.", GroundingStatus.INSUFFICIENT_EVIDENCE, (), (), {"total": 1.0})
 SILENCE = Answer("", GroundingStatus.PARTIAL, (), (), {"total": 1.0})
-ENDING = Ending.of(ANSWER, 1_790_000_003)
+ENDING = Ending(1_790_000_003, ANSWER)
+
+
+def having(answer: Answer = ANSWER, **provenance: Any) -> Answer:
+    """An answer that came about in another way."""
+    return replace(answer, provenance=replace(answer.provenance, **provenance))
+
+
+# As a language model gives it: not all of it is in the documents, and it was paid for.
+SPENT = Usage(100, 20, cached_tokens=60, reasoning_tokens=5, cost=0.25, calls=2)
+SPOKEN = having(
+    replace(ANSWER, status=GroundingStatus.PARTIAL, unsupported=((0, len(SENTENCES[0])),)),
+    model="big",
+    strategy=Strategy.DIRECT,
+    prompt="direct@1:0123456789ab",
+    usage=SPENT,
+    cache=CacheOutcome.MISS,
+)
+CUT = having(SPOKEN, finish=Finish.LENGTH)
 
 
 def asked(**settings: object) -> Asked:

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import edges
+import figures
 import inside
 import interface
+import modelsfile
 
 DOCS = Path(__file__).resolve().parents[1]
 
@@ -23,6 +25,15 @@ DOCS = Path(__file__).resolve().parents[1]
 PARTS: dict[str, Sequence[tuple[str, Callable[[], str]]]] = {
     "reference/command-line.md": (("commands", edges.commands),),
     "reference/settings.md": (("settings", inside.settings),),
+    "reference/models-file.md": (
+        ("models", modelsfile.models),
+        ("protocols", modelsfile.protocols),
+        ("price", modelsfile.price),
+        ("limits", modelsfile.limits),
+        ("timeouts", modelsfile.timeouts),
+        ("pool", modelsfile.pool),
+    ),
+    "reference/metrics.md": (("figures", figures.figures),),
     "reference/http.md": (
         ("routes", interface.routes),
         ("headers", interface.headers),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import json
 
-from pydantic.fields import FieldInfo
+import fields
 from tables import table
 
 from ragstone.answer.calibration import Policy
@@ -26,26 +25,13 @@ def settings() -> str:
         (
             f"`{PREFIX}{name.upper()}`",
             f"`{name}`",
-            _default(field),
-            ", ".join(filter(None, map(_limit, field.metadata))),
+            fields.default(field),
+            fields.limits(field),
             field.description or "",
         )
         for name, field in Settings.model_fields.items()
     ]
     return table(("Variable", "In the file", "Default", "Limits", "Purpose"), rows)
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default_factory:
-        return "see below"
-    if field.default is None:
-        return ""
-    return f"`{json.dumps(field.default)}`" if isinstance(field.default, bool) else f"`{field.default}`"
-
-
-def _limit(bound: object) -> str:
-    words = {"ge": "at least", "le": "at most", "min_length": "characters: at least"}
-    return next((f"{word} {getattr(bound, name)}" for name, word in words.items() if hasattr(bound, name)), "")
 
 
 def formats() -> str:

@@ -52,7 +52,7 @@ def _anchor(method: str, path: str) -> str:
 
 def _scope(operation: Json) -> str:
     required = [scope for way in operation.get("security", ()) for scopes in way.values() for scope in scopes]
-    return f"`{required[0]}`" if required else "any" if "security" in operation else ""
+    return " or ".join(f"`{scope}`" for scope in required) if required else "any" if "security" in operation else ""
 
 
 def _first_line(operation: Json) -> str:

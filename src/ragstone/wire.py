@@ -1,10 +1,10 @@
-"""How hits and citations look outside the program, on the command line's JSON and over HTTP alike."""
+"""How hits, citations and answers look outside the program, on the command line's JSON and over HTTP alike."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ragstone.domain import Citation, Hit, Passage, Scores
+from ragstone.domain import Answer, Citation, Hit, Passage, Scores
 
 
 def place(passage: Passage) -> dict[str, object]:
@@ -21,8 +21,14 @@ def place(passage: Passage) -> dict[str, object]:
 
 
 def scores(found: Scores) -> dict[str, float]:
-    """Every stage's score."""
-    return {"dense": found.dense, "lexical": found.lexical, "fused": found.fused}
+    """Every stage's score; that of a reranker only where one was asked."""
+    reranked = {} if found.rerank is None else {"rerank": found.rerank}
+    return {"dense": found.dense, "lexical": found.lexical, "fused": found.fused, **reranked}
+
+
+def score(found: Scores) -> float:
+    """What the hits are ranked by, 0 to 1: the last stage's score."""
+    return found.fused if found.rerank is None else found.rerank
 
 
 def hit(found: Hit) -> dict[str, object]:
@@ -31,7 +37,7 @@ def hit(found: Hit) -> dict[str, object]:
         **place(found.passage),
         "text": found.passage.text,
         "attributes": dict(found.passage.attributes),
-        "score": found.scores.fused,
+        "score": score(found.scores),
         "scores": scores(found.scores),
     }
 
@@ -50,6 +56,34 @@ def citation(cited: Citation) -> dict[str, object]:
         "score": cited.score,
         "verified": cited.verified,
     }
+
+
+def grounding(answer: Answer) -> dict[str, object]:
+    """How well the documents support the answer, and which of its stretches they do not."""
+    told: dict[str, object] = {"status": answer.status.value}
+    if answer.unsupported:
+        told["unsupported"] = [{"start_index": start, "end_index": end} for start, end in answer.unsupported]
+    return told
+
+
+def account(answer: Answer) -> dict[str, object]:
+    """How the answer came about: who wrote it, at which cost, and what stood in for what."""
+    came = answer.provenance
+    told: dict[str, object] = {
+        "grounding": grounding(answer),
+        "timings_ms": timings(answer.timings_ms),
+        "answered_by": came.model,
+        "cache": came.cache.value,
+    }
+    if came.strategy is not None:
+        told["strategy"] = {"name": came.strategy.value, "calls": came.usage.calls}
+    if came.prompt:
+        told["prompt_template"] = came.prompt
+    if came.usage.calls:
+        told["cost"] = came.usage.cost
+    if came.degraded:
+        told |= {"degraded": True, "degraded_reason": came.degraded}
+    return told
 
 
 def timings(found: Mapping[str, float]) -> dict[str, float]:

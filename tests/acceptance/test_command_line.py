@@ -95,7 +95,7 @@ def test_an_empty_question_is_refused(library: Ragstone) -> None:
 def test_doctor_finds_everything_in_order(library: Ragstone) -> None:
     outcome = library("doctor", "--json")
     assert outcome.status == 0
-    names = {"python", "disk", "shared memory", "embedder", "database", "stores"}
+    names = {"python", "disk", "shared memory", "embedder", "models", "database", "stores"}
     assert {check["name"] for check in outcome.json} == names
     assert all(check["ok"] for check in outcome.json)
 

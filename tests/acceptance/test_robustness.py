@@ -86,6 +86,7 @@ def test_the_service_ends_in_order_when_it_is_asked_to(library: Ragstone, number
     process = library.start("serve", "--port", "0")
     assert process.stderr is not None
     assert "listens on" in process.stderr.readline()
+    assert "`ragstone keys create` makes another" in process.stderr.readline()  # the first one is shown no more
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0

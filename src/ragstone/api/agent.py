@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from ragstone.api.links import Links
 from ragstone.bootstrap import House, Session
-from ragstone.domain import Hit, Question, Store
+from ragstone.domain import AnswerOptions, Hit, Question, Rewriting, Store
 from ragstone.errors import NotFoundError
-from ragstone.retrieve.search import search
+from ragstone.flows.look import look
 from ragstone.storage.contents.searchable import excerpt, searchable_stores
 
 WINDOW = 100_000  # characters that are read at once; more would crowd out what a model knows of its task
@@ -81,8 +81,10 @@ class Desk:
         stores = await self._stores()
         if not stores:
             return FoundAll(results=[])
-        question = Question(asked.query, tuple(stores), top_k=self.house.settings.search_top_k)
-        found = await search(question, self.session.index, self.house.embedder)
+        # Whoever asks is a model itself, and has worded its question well.
+        options, top_k = AnswerOptions(rewriting=Rewriting.NONE), self.house.settings.search_top_k
+        question = Question(asked.query, tuple(stores), top_k=top_k, options=options)
+        found = await look((question,), self.house.kit(self.session))
         shown: dict[str, Found] = {}
         for hit in found.hits:
             result = self._found(hit)

@@ -17,13 +17,15 @@ from ragstone.api import (
     files,
     health,
     mcp,
+    metrics,
     models,
     responses,
     search,
     store_files,
     stores,
 )
-from ragstone.api.admin import audit, keys, tenants, users
+from ragstone.api.admin import audit, keys, limits, tenants, usage, users
+from ragstone.api.admin import models as members
 from ragstone.api.description import Described
 from ragstone.api.door.admission import Admission
 from ragstone.api.door.drain import Drain
@@ -69,8 +71,8 @@ def interface() -> Described:
     app = Described(docs_url=None, redoc_url=None, telemetry=_SILENT)
     faults.install(app)
     catalog = (files, stores, store_files, file_batches)
-    administration = (tenants, keys, users, audit)
-    for resource in (health, *administration, *catalog, search, responses, chat, models, embeddings, mcp):
+    administration = (tenants, keys, users, limits, usage, audit, members)
+    for resource in (health, metrics, *administration, *catalog, search, responses, chat, models, embeddings, mcp):
         app.include_router(resource.router)
     return app
 

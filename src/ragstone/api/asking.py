@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from ragstone.api.cached import watched
+from ragstone.api.chat_request import ChatRequest
 from ragstone.api.conversation import Said
 from ragstone.api.requests import domain_filter, fusion
 from ragstone.api.response_request import FileSearchTool, ResponseRequest
 from ragstone.api.shapes.models import store_name
 from ragstone.bootstrap import House, Session
-from ragstone.domain import Question, Store
+from ragstone.domain import EXTRACTIVE, Question, Store
 from ragstone.errors import InvalidRequestError, ModelNotFoundError, StoreNotFoundError
+from ragstone.flows.kit import Kit
 from ragstone.retrieve.check import check
 
-MODEL = "ragstone-extractive"  # what answers until a language model is configured
-NAMES = frozenset({"ragstone", MODEL})  # of the model that answers from the stores that a request names
+NAMES = frozenset({"ragstone", EXTRACTIVE})  # of what answers from the stores that a request names
 
 _CHOICES = frozenset({"auto", "required"})
 _TOOL = "file_search"
@@ -29,33 +32,45 @@ async def question_of(body: ResponseRequest, said: Said, house: House, session: 
         StoreNotFoundError: There is no store of that name or id.
     """
     refuse_unsupported(body)
-    tool = one_tool(body.tools)
+    tool, options = one_tool(body.tools), body.options(said.instructions)
     named = await model_store(body.model, session)
     if tool is None:
         store = named or await _default(house, session)
-        return _checked(Question(said.question, (store,), history=said.history), house)
-    options = tool.ranking_options
+        return _checked(Question(said.question, (store,), history=said.history, options=options), house)
+    ranking = tool.ranking_options
     question = Question(
         text=said.question,
         stores=await _stores(tool.vector_store_ids, session),
         top_k=tool.max_num_results,
         filter=domain_filter(tool.filters),
-        fusion=fusion(options),
-        score_threshold=options.score_threshold if options else 0.0,
+        fusion=fusion(ranking),
+        score_threshold=ranking.score_threshold if ranking else 0.0,
         history=said.history,
+        options=options,
     )
     return _checked(question, house)
 
 
-async def chat_question(model: str, said: Said, house: House, session: Session) -> Question:
+async def chat_question(body: ChatRequest, said: Said, house: House, session: Session) -> Question:
     """What a chat is asked.
 
     Raises:
         InvalidRequestError: The question cannot be searched.
         ModelNotFoundError: There is no model of that name.
     """
-    store = await model_store(model, session) or await _default(house, session)
-    return _checked(Question(said.question, (store,), history=said.history), house)
+    store = await model_store(body.model, session) or await _default(house, session)
+    options = body.options(said.instructions)
+    return _checked(Question(said.question, (store,), history=said.history, options=options), house)
+
+
+def kit_of(model: object, house: House, session: Session) -> Kit:
+    """What answers, if this model is asked: `ragstone-extractive` is never a language model.
+
+    Raises:
+        SettingsError: The models or the prompts of the settings do not fit.
+    """
+    kit = watched(house.kit(session))
+    return replace(kit, llm=None) if model == EXTRACTIVE else kit
 
 
 async def model_store(model: str, session: Session) -> Store | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from ragstone.api.receiving import Readers
-from ragstone.domain import Chunking
+from ragstone.domain import Chunking, Rewriting, Unsupported
+from ragstone.domain import Strategy as Answering
+from ragstone.flows.kit import REWRITING, STRATEGY, UNSUPPORTED
 from ragstone.storage.catalog.attaching import Attachment
 from ragstone.storage.catalog.store_catalog import Label
 from ragstone.text import analyzer
@@ -19,6 +23,21 @@ FileAttributes: TypeAlias = Annotated[
     dict[Key, bool | int | Annotated[float, Field(allow_inf_nan=False)] | Text], Field(max_length=16)
 ]
 FileIds: TypeAlias = list[str]
+
+_STEERING: Mapping[str, Iterable[StrEnum]] = {STRATEGY: Answering, REWRITING: Rewriting, UNSUPPORTED: Unsupported}
+_STEERED = f"Words of your own; {STRATEGY}, {REWRITING} and {UNSUPPORTED} steer the answers of language models."
+
+
+def _steering(metadata: dict[str, str]) -> dict[str, str]:
+    """Metadata whose keys that steer answers have values that do."""
+    for key, kind in _STEERING.items():
+        known = [choice.value for choice in kind]
+        if key in metadata and metadata[key] not in known:
+            raise ValueError(f"{key} is {metadata[key]!r}, and not one of {', '.join(known)}")
+    return metadata
+
+
+StoreMetadata: TypeAlias = Annotated[Metadata, AfterValidator(_steering)]
 
 
 def _language(name: str) -> str:
@@ -74,7 +93,7 @@ class CreateStore(BaseModel):
     file_ids: Annotated[FileIds, Field(max_length=500)] | None = None
     chunking_strategy: Strategy | None = None
     expires_after: StoreExpiry | None = None
-    metadata: Metadata | None = None
+    metadata: StoreMetadata | None = Field(default=None, description=_STEERED)
     language: Annotated[str, AfterValidator(_language)] | None = Field(
         default=None, description="Snowball name of the stemmer for Latin script, such as german; none: english."
     )
@@ -95,7 +114,7 @@ class UpdateStore(BaseModel):
     name: str | None = Field(default=None, max_length=256)
     description: str | None = Field(default=None, max_length=2048)
     expires_after: StoreExpiry | None = None
-    metadata: Metadata | None = None
+    metadata: StoreMetadata | None = Field(default=None, description=_STEERED)
 
     def changes(self) -> dict[str, Any]:
         """What is to be changed, by the fields of a store's label."""

@@ -11,25 +11,30 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from ragstone.api.asking import chat_question
+from ragstone.api.asking import chat_question, kit_of
+from ragstone.api.cached import DESCRIBED, header, outcome
 from ragstone.api.chat_request import ChatRequest
 from ragstone.api.conversation import said_in_chat
 from ragstone.api.door.identity import Reading
 from ragstone.api.links import Links
 from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import ChatAsked
-from ragstone.api.shapes.chat import ChatStream, Chunk, completion, telling
-from ragstone.api.shapes.ending import Ending
-from ragstone.api.streams import EventStream, unbroken
-from ragstone.bootstrap import House, Session
-from ragstone.domain import Answer, Question
+from ragstone.api.shapes.chat import ChatStream, completion
+from ragstone.api.streams import EventStream, unbroken, unheard, unless_gone
+from ragstone.api.told import begun, live_chat
+from ragstone.bootstrap import House
 from ragstone.errors import InvalidRequestError
-from ragstone.flows.ask import ask
+from ragstone.flows.ask import ask, asking
+from ragstone.observe.answers import count
 
 router = APIRouter(prefix="/v1/chat/completions", tags=["chat"])
 
 _CHUNKS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The completion."}
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "The completion.",
+        "headers": DESCRIBED,
+    }
 }
 
 
@@ -38,38 +43,34 @@ async def create_chat_completion(body: ChatRequest, request: Request, session: R
     """Answer the last message of the user from the store that the model names."""
     _refuse_unsupported(body)
     house: House = request.app.state.house
-    question = await chat_question(body.model, said_in_chat(body.messages), house, session)
-    asked = ChatAsked(
+    question = await chat_question(body, said_in_chat(body.messages), house, session)
+    kit, asked, link = kit_of(body.model, house, session), _asked(body), Links.of(request).citation
+    if body.stream:
+        stream = ChatStream(asked, link)
+        told = live_chat(stream, await begun(asking(question, kit)))
+        return EventStream(_written(stream, told, request.state.id), header(outcome(kit)))
+    answer = await unless_gone(request, ask(question, kit))
+    if answer is None:
+        return unheard()
+    count(answer)
+    return JSONResponse(completion(asked, answer, link), headers=header(outcome(kit)))
+
+
+def _asked(body: ChatRequest) -> ChatAsked:
+    return ChatAsked(
         id=f"chatcmpl-{secrets.token_hex(16)}",
         created_at=int(time.time()),
         model=body.model,
         include_usage=body.stream_options.include_usage,
     )
-    links = Links.of(request)
-    if body.stream:
-        stream = ChatStream(asked, links.citation)
-        return EventStream(_written(stream, _live(stream, question, house, session), request.state.id))
-    answer = await ask(question, session.index, house.embedder)
-    return JSONResponse(completion(asked, answer, links.citation, _ending(answer)))
 
 
-async def _live(stream: ChatStream, question: Question, house: House, session: Session) -> AsyncGenerator[Chunk, None]:
-    for chunk in stream.start():
-        yield chunk
-    answer = await ask(question, session.index, house.embedder)
-    for chunk in telling(stream, answer, _ending(answer)):
-        yield chunk
-
-
-async def _written(stream: ChatStream, told: AsyncGenerator[Chunk, None], request: str) -> AsyncGenerator[bytes, None]:
-    async with aclosing(unbroken(told, stream.fail, request)) as chunks:
-        async for chunk in chunks:
-            yield sse.data(chunk)
+async def _written(stream: ChatStream, told: AsyncGenerator[bytes, None], request: str) -> AsyncGenerator[bytes, None]:
+    failing = unbroken(told, lambda failure: [sse.chunks(stream.fail(failure))], request)
+    async with aclosing(failing) as pieces:
+        async for piece in pieces:
+            yield piece
     yield sse.DONE
-
-
-def _ending(answer: Answer) -> Ending:
-    return Ending.of(answer, int(time.time()))
 
 
 def _refuse_unsupported(body: ChatRequest) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from ragstone.api.requests import Body
+from ragstone.api.requests import Steered
+from ragstone.domain import AnswerOptions
 
 
 class ChatMessage(BaseModel):
@@ -22,7 +23,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class ChatRequest(Body):
+class ChatRequest(Steered):
     """The body of a chat completion."""
 
     model: str
@@ -34,3 +35,9 @@ class ChatRequest(Body):
     tool_choice: str | dict[str, object] = "auto"
     modalities: list[str] = Field(default=["text"])
     logprobs: bool = False
+    max_completion_tokens: int | None = Field(default=None, ge=1, description="Of the language model.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Its former name.")
+
+    def options(self, instructions: str) -> AnswerOptions:
+        """How it is to be answered, with what system and developer messages say."""
+        return self.steered(instructions, self.max_completion_tokens or self.max_tokens)

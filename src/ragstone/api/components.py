@@ -19,7 +19,7 @@ TAGS = {
     "models": "What can be asked.",
     "embeddings": "Vectors of texts.",
     "batches": "Many requests at once, answered in a file.",
-    "administration": "Tenants, users, keys and the audit log.",
+    "administration": "Tenants, users, keys, their limits, what was spent, and the audit log.",
     "health": "Whether the service lives, has started and is ready. These routes need no key.",
 }
 
@@ -33,7 +33,7 @@ ERRORS = {
     409: ("Conflict", "It does not fit what is there now, or the Idempotency-Key is taken."),
     413: ("TooLarge", "The body is too large."),
     415: ("UnsupportedMediaType", "The body is of a kind that the route does not read."),
-    429: ("TooManyRequests", "The key has used up its limit for now."),
+    429: ("TooManyRequests", "A limit of the key or of its tenant is used up for now."),
     500: ("InternalError", "The service failed."),
     503: ("Unavailable", "The service or what it needs is overloaded, draining or away."),
 }

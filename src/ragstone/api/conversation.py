@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ragstone.api.chat_request import ChatMessage
 from ragstone.api.response_request import InputItem
 from ragstone.domain import Message, Role
 from ragstone.errors import InvalidRequestError
+from ragstone.storage.answers.kept import StoredAnswer
 
 Item: TypeAlias = dict[str, object]
 Parts: TypeAlias = str | Sequence[Mapping[str, object]] | None
@@ -78,6 +79,29 @@ def words(content: Parts, place: str) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content or ()))
+
+
+def gone_on(turns: Iterable[StoredAnswer], now: Said) -> Said:
+    """What is said now, behind the stored turns that it goes on from: the question stays, all else adds up."""
+    history: list[Message] = []
+    instructions: list[str] = []
+    for turn in turns:
+        for role, text in (_spoken(item) for item in turn.items if item.get("type") == "message"):
+            if role in _SPEAKERS and text:
+                history.append(Message(_SPEAKERS[role], text))
+            elif text:
+                instructions.append(text)
+        if turn.answer is not None and turn.answer.text:
+            history.append(Message(Role.ASSISTANT, turn.answer.text))
+    told = "\n\n".join(filter(None, (*instructions, now.instructions)))
+    return replace(now, history=(*history, *now.history), instructions=told)
+
+
+def _spoken(item: Mapping[str, object]) -> tuple[str, str]:
+    """Who says what in a kept item."""
+    content = item["content"]
+    assert isinstance(content, list)
+    return str(item["role"]), "\n".join(str(part["text"]) for part in content)
 
 
 def _text(part: Mapping[str, object], place: str) -> str:

@@ -54,7 +54,7 @@ class Described(FastAPI):
             schemas.pop(name, None)
         scopes = self._scopes()
         for method, path, operation in operations_of(found):
-            _complete(method, path, operation, scopes.get((method, path)))
+            _complete(method, path, operation, scopes.get((method, path), ()))
         schemas |= {**_name_fields(found), "ErrorResponse": components.ERROR}
         found["components"] = {
             "schemas": dict(sorted(schemas.items())),
@@ -66,9 +66,9 @@ class Described(FastAPI):
         found["tags"] = [{"name": tag, "description": words} for tag, words in TAGS.items() if tag in used]
         return cast("Json", json.loads(_PAGE.sub(r"\1Page", json.dumps(found))))
 
-    def _scopes(self) -> dict[tuple[str, str], Scope | None]:
+    def _scopes(self) -> dict[tuple[str, str], tuple[Scope, ...]]:
         return {
-            (method, route.path_format or ""): scope_of(route.dependant)
+            (method, route.path_format or ""): scopes_of(route.dependant)
             for route in iter_route_contexts(self.routes)
             if getattr(route, "dependant", None)
             for method in route.methods or ()
@@ -82,9 +82,9 @@ def operations_of(description: Json) -> Iterator[tuple[str, str, Json]]:
             yield method.upper(), path, operation
 
 
-def scope_of(dependant: Dependant) -> Scope | None:
-    """The scope that a route asks of its caller."""
-    return next((call.scope for call in _calls(dependant) if isinstance(call, May)), None)
+def scopes_of(dependant: Dependant) -> tuple[Scope, ...]:
+    """The scopes of which a route asks one of its caller."""
+    return next((call.scopes for call in _calls(dependant) if isinstance(call, May)), ())
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:
@@ -105,12 +105,12 @@ def _name_fields(found: Json) -> Json:
     return definitions
 
 
-def _complete(method: str, path: str, operation: Json, scope: Scope | None) -> None:
+def _complete(method: str, path: str, operation: Json, scopes: tuple[Scope, ...]) -> None:
     headers = [components.REQUEST_ID]
     operation.pop("security", None)
     if path not in OPEN:
         # OpenAPI 3.1 lists the roles that are needed here, whatever the scheme.
-        operation["security"] = [{"bearer": [] if scope is None else [scope.value]}]
+        operation["security"] = [{"bearer": [scope.value]} for scope in scopes] or [{"bearer": []}]
         headers += [components.BEHALF, components.CLASS]
         headers += [components.IDEMPOTENCY_KEY] if method in _WRITES else []
     operation["parameters"] = [*operation.get("parameters", []), *headers]

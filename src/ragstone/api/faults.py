@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import ceil
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,9 +19,12 @@ from ragstone.errors import (
     InvalidRequestError,
     IssuerUnavailableError,
     ModelNotFoundError,
+    ModelUnavailableError,
     NotFoundError,
     ObjectsUnavailableError,
     PermissionDeniedError,
+    PromptRefusedError,
+    PromptTooLongError,
     RagstoneError,
     RateLimitedError,
     StoreExpiredError,
@@ -43,10 +47,13 @@ _KINDS: tuple[tuple[type[RagstoneError], int, str, str], ...] = (
     (StoreExpiredError, 400, "invalid_request_error", "vector_store_expired"),
     (ContentNotKeptError, 400, "invalid_request_error", "content_not_kept"),
     (InvalidRequestError, 400, "invalid_request_error", "invalid_value"),
+    (PromptTooLongError, 400, "invalid_request_error", "context_length_exceeded"),
+    (PromptRefusedError, 400, "invalid_request_error", "refused_by_model"),
     (TenantMovingError, 503, "server_error", "tenant_moving"),
     (DatabaseUnavailableError, 503, "server_error", "database_unavailable"),
     (IssuerUnavailableError, 503, "server_error", "issuer_unavailable"),
     (ObjectsUnavailableError, 503, "server_error", "files_unavailable"),
+    (ModelUnavailableError, 503, "server_error", "model_unavailable"),
     (RagstoneError, 500, "server_error", "internal_error"),
 )
 
@@ -91,12 +98,18 @@ def answer_for(error: RagstoneError) -> JSONResponse:
     status, kind, code = next((s, t, c) for cls, s, t, c in _KINDS if isinstance(error, cls))
     if status >= 500:  # noqa: PLR2004
         _log.error("%s", error)
-    retry_after = error.retry_after if isinstance(error, RateLimitedError) else None
     param = error.param if isinstance(error, InvalidRequestError) else None
-    answer = fault(status, kind, str(error), param=param, code=code, retry_after=retry_after)
+    answer = fault(status, kind, str(error), param=param, code=code, retry_after=_retry_after(error))
     if status == 401:  # noqa: PLR2004
         answer.headers["www-authenticate"] = "Bearer"
     return answer
+
+
+def _retry_after(error: RagstoneError) -> int | None:
+    """Seconds after which it is worth trying again, where that is known."""
+    if isinstance(error, RateLimitedError | ModelUnavailableError) and error.retry_after is not None:
+        return ceil(error.retry_after)
+    return None
 
 
 async def _validation_error(_: Request, error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse
 from ragstone.api.door.drain import Drain
 from ragstone.bootstrap import House
 from ragstone.errors import RagstoneError
+from ragstone.models.pool.state import MemberState, State
 from ragstone.ports import Objects
 
 router = APIRouter(tags=["health"])
@@ -32,15 +34,22 @@ async def startupz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "One of them fails.", "content": {"application/json": {}}}})
 async def readyz(request: Request) -> JSONResponse:
-    """Each dependency by name; 503 while one of them fails."""
+    """Each dependency by name; 503 while one of them fails.
+
+    Models are told about as well. The service is ready without them: it answers in the documents' own words then.
+    """
     house: House = request.app.state.house
     drain: Drain = request.app.state.drain
-    checks = {"database": await _database(house), "embedder": await _embedder(house)}
+    checks = {"database": await _database(house)}
+    if house.settings.embedding_model is None:
+        checks["embedder"] = await _embedder(house)
     if house.bucket is not None:
         checks["files"] = await _files(house.bucket)
     if drain.draining:
         checks["service"] = {"ok": False, "error": "it is about to end"}
     ready = all(check["ok"] for check in checks.values())
+    if members := house.pool.state():
+        checks["models"] = _models(members)
     return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
 
 
@@ -71,3 +80,12 @@ async def _embedder(house: House) -> dict[str, object]:
     except RagstoneError as error:
         return {"ok": False, "error": str(error)}
     return {"ok": True, "ms": round((time.perf_counter() - start) * 1000, 3)}
+
+
+def _models(members: Sequence[MemberState]) -> dict[str, object]:
+    """Whether of each kind one can be asked. Nothing more is said to whoever comes by."""
+    asked = frozenset({State.READY, State.HALF_OPEN})
+    away = [member for member in members if member.state not in asked]
+    kinds = {member.kind for member in members} - {member.kind for member in members if member.state in asked}
+    told: dict[str, object] = {"ok": not kinds}
+    return {**told, "error": f"{len(away)} of {len(members)} are away"} if away else told

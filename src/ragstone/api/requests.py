@@ -6,7 +6,18 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, model_validator
 
-from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter, Fusion
+from ragstone.domain import (
+    AnswerOptions,
+    AttributeValue,
+    Comparison,
+    Compound,
+    Condition,
+    Filter,
+    Fusion,
+    Rewriting,
+    Strategy,
+    Unsupported,
+)
 
 Scalar: TypeAlias = bool | float | str
 
@@ -18,6 +29,35 @@ class Body(BaseModel):
     @classmethod
     def _null_is_nothing(cls, body: object) -> object:
         return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
+
+
+class Steered(Body):
+    """A body that says how its question is to be answered; what it does not say follows the store, then the settings.
+
+    Without a language model nothing of it has an effect, but for `cache`.
+    """
+
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Of the language model.")
+    strategy: Strategy | None = Field(default=None, description="How a language model comes to its answer.")
+    rewriting: Rewriting | None = Field(default=None, description="What is searched for, other than the question.")
+    unsupported: Unsupported | None = Field(
+        default=None, description="What becomes of sentences that no passage supports."
+    )
+    cache: Literal["use", "bypass"] = Field(
+        default="use", description="Whether it may be answered with what was answered before, and be kept for the next."
+    )
+
+    def steered(self, instructions: str, max_tokens: int | None) -> AnswerOptions:
+        """The same in the house's own terms, with what each interface has a name of its own for."""
+        return AnswerOptions(
+            strategy=self.strategy,
+            rewriting=self.rewriting,
+            unsupported=self.unsupported,
+            instructions=instructions,
+            max_tokens=max_tokens,
+            temperature=self.temperature,
+            cached=self.cache == "use",
+        )
 
 
 class ComparisonFilter(BaseModel):
@@ -46,7 +86,7 @@ class HybridWeights(BaseModel):
 
 
 class RankingOptions(BaseModel):
-    """How hits are ranked; there is one ranker, whichever of OpenAI's names it is called by."""
+    """How hits are ranked; `none` leaves out the reranker of the settings, and OpenAI's names leave it in."""
 
     ranker: Literal["none", "auto", "default-2024-11-15"] = "auto"
     score_threshold: float = Field(default=0.0, ge=0, le=1)
@@ -54,7 +94,7 @@ class RankingOptions(BaseModel):
 
 
 class SearchRequest(BaseModel):
-    """The body of a search; queries are searched as they are written, also where a rewrite is asked for."""
+    """The body of a search; other words are searched as well where a rewrite is asked for and a model can make it."""
 
     query: str | Annotated[list[str], Field(min_length=1, max_length=16)]
     max_num_results: int = Field(default=10, ge=1, le=50)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ragstone.api.requests import AnyFilter, Body, RankingOptions
+from ragstone.api.requests import AnyFilter, RankingOptions, Steered
+from ragstone.domain import AnswerOptions
 
 # Of what can be included, only the first exists here; the others are of tools that are never called.
 Includable: TypeAlias = Literal[
@@ -44,11 +45,8 @@ class InputItem(BaseModel):
     content: str | list[dict[str, object]] | None = None
 
 
-class ResponseRequest(Body):
-    """The body of a response.
-
-    What steers the sampling of a language model, such as `temperature`, is ignored: nothing is sampled.
-    """
+class ResponseRequest(Steered):
+    """The body of a response."""
 
     model: str = "ragstone"
     input: str | Annotated[list[InputItem], Field(min_length=1, max_length=1000)]
@@ -59,9 +57,9 @@ class ResponseRequest(Body):
     background: bool = False
     previous_response_id: str | None = None
     metadata: Metadata = Field(default={})
-    instructions: str | None = None
+    instructions: str | None = Field(default=None, description="For the language model, beside the prompt's own.")
     max_tool_calls: int | None = Field(default=None, ge=1)
-    max_output_tokens: int | None = Field(default=None, ge=16)
+    max_output_tokens: int | None = Field(default=None, ge=16, description="Of the language model.")
     tool_choice: str | dict[str, object] = "auto"
     parallel_tool_calls: bool = True
     text: dict[str, object] | None = None
@@ -69,6 +67,11 @@ class ResponseRequest(Body):
     safety_identifier: str | None = Field(default=None, max_length=64)
     conversation: str | dict[str, object] | None = None
     prompt: dict[str, object] | None = None
+
+    def options(self, instructions: str) -> AnswerOptions:
+        """How it is to be answered, with the instructions of the conversation behind its own."""
+        own = self.instructions or ""
+        return self.steered("\n\n".join(filter(None, (own, instructions))), self.max_output_tokens)
 
     def settings(self) -> dict[str, object]:
         """What an answer repeats of its request, in JSON's types."""

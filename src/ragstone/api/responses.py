@@ -5,29 +5,31 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from ragstone.api.asking import MODEL, question_of
-from ragstone.api.conversation import said
+from ragstone.api.asking import kit_of, question_of
+from ragstone.api.cached import DESCRIBED, header, outcome
+from ragstone.api.conversation import gone_on, said
 from ragstone.api.door.identity import Reading, Writing
 from ragstone.api.response_request import Includable, ResponseRequest
 from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import Asked
-from ragstone.api.shapes.ending import Ending, Failure
+from ragstone.api.shapes.ending import Ending
 from ragstone.api.shapes.events import Event, ResponseStream
-from ragstone.api.shapes.response import completed, queued
+from ragstone.api.shapes.response import concluded, queued
 from ragstone.api.stored import asked_of, input_items, item_page, stored_response
-from ragstone.api.streams import EventStream, unbroken
-from ragstone.api.told import followed, live
+from ragstone.api.streams import EventStream, unbroken, unheard, unless_gone
+from ragstone.api.told import begun, followed, live
 from ragstone.bootstrap import House, Session
-from ragstone.domain import Answer, Message, Role
+from ragstone.domain import Answer
 from ragstone.errors import InvalidRequestError
-from ragstone.flows.ask import ask
+from ragstone.flows.ask import ask, asking
+from ragstone.flows.kit import Kit
+from ragstone.observe.answers import count
 from ragstone.storage.answers.kept import Turn
 
 router = APIRouter(prefix="/v1/responses", tags=["responses"])
@@ -35,28 +37,27 @@ router = APIRouter(prefix="/v1/responses", tags=["responses"])
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The response."}
 }
+_MADE: dict[int | str, dict[str, Any]] = {200: {**_EVENTS[200], "headers": DESCRIBED}}
 _Include = Annotated[list[Includable], Query(description="What is shown beside the answer.")]
 _BracketInclude = Annotated[
     list[Includable], Query(alias="include[]", description="The same, as OpenAI's clients write it.")
 ]
 
 
-@router.post("", responses=_EVENTS, response_model=dict[str, object])
+@router.post("", responses=_MADE, response_model=dict[str, object])
 async def create_response(body: ResponseRequest, request: Request, session: Reading) -> Response:
     """Answer the last question of the input from the stores of the tool."""
-    turn = await _turn(body, request, session)
-    asked = Asked(turn.public_id, int(turn.created_at.timestamp()), MODEL, turn.question.text, turn.settings)
-    stream = ResponseStream(asked)
+    house: House = request.app.state.house
+    turn = await _turn(body, house, session)
+    asked = Asked(turn.public_id, int(turn.created_at.timestamp()), body.model, turn.question.text, turn.settings)
     if body.background:
         await session.answers.queue(turn)
-        if body.stream:
-            return _events(followed(session.answers, asked, stream), stream.break_off, request)
-        return JSONResponse(queued(asked))
-    answering = _answering(turn, request, session, store=body.store)
+        return _followed(session, asked, request) if body.stream else JSONResponse(queued(asked))
+    kit, conclude = kit_of(body.model, house, session), _concluding(turn, session, store=body.store)
     if body.stream:
-        return _events(live(stream, answering), stream.fail, request)
-    answer, ending = await answering()
-    return JSONResponse(completed(asked, answer, ending))
+        return await _live(turn, asked, kit, conclude, request)
+    ending = await unless_gone(request, _ended(turn, kit, conclude))
+    return unheard() if ending is None else JSONResponse(concluded(asked, ending), headers=header(outcome(kit)))
 
 
 @router.get("/{response_id}", responses=_EVENTS, response_model=dict[str, object])
@@ -74,9 +75,7 @@ async def get_response(  # noqa: PLR0913, PLR0917  the parameters of the route
     shown = (*include, *include_brackets)
     if not stream:
         return JSONResponse(stored_response(found, shown))
-    asked = asked_of(found, shown)
-    telling = ResponseStream(asked)
-    return _events(followed(session.answers, asked, telling), telling.break_off, request, starting_after)
+    return _followed(session, asked_of(found, shown), request, starting_after)
 
 
 @router.delete("/{response_id}")
@@ -110,50 +109,59 @@ async def list_input_items(
     return JSONResponse(item_page(items, limit, newest_first=order == "desc", after=after))
 
 
-async def _turn(body: ResponseRequest, request: Request, session: Session) -> Turn:
-    house: House = request.app.state.house
-    now = datetime.now(UTC).replace(microsecond=0)
-    heard = said(body.input)
-    before = await session.answers.find(body.previous_response_id) if body.previous_response_id else None
-    if before:
-        heard = replace(heard, history=(Message(Role.USER, before.asked), *heard.history))
+async def _turn(body: ResponseRequest, house: House, session: Session) -> Turn:
+    heard, previous = said(body.input), None
+    if body.previous_response_id:
+        before = await session.answers.conversation(body.previous_response_id)
+        heard, previous = gone_on(before, heard), before[-1].id
     return Turn(
         public_id=f"resp_{secrets.token_hex(16)}",
-        created_at=now,
+        created_at=_now(),
         question=await question_of(body, heard, house, session),
         settings=body.settings(),
         items=heard.items,
         lifetime=timedelta(days=house.settings.response_days),
-        previous=before.id if before else None,
+        previous=previous,
     )
 
 
-def _answering(
-    turn: Turn, request: Request, session: Session, *, store: bool
-) -> Callable[[], Awaitable[tuple[Answer, Ending]]]:
-    house: House = request.app.state.house
-
-    async def answering() -> tuple[Answer, Ending]:
-        """What is told is stored before it is told."""
-        answer = await ask(turn.question, session.index, house.embedder)
-        now = datetime.now(UTC).replace(microsecond=0)
+def _concluding(turn: Turn, session: Session, *, store: bool) -> Callable[[Answer], Awaitable[Ending]]:
+    async def conclude(answer: Answer) -> Ending:
+        """What is told to its end is stored before."""
+        count(answer)
+        now = _now()
         if store:
             await session.answers.keep(turn, answer, now)
-        return answer, Ending.of(answer, int(now.timestamp()))
+        return Ending(int(now.timestamp()), answer)
 
-    return answering
+    return conclude
 
 
-def _events(
-    told: AsyncGenerator[Event, None],
-    fail: Callable[[Failure], list[Event]],
-    request: Request,
-    starting_after: int | None = None,
+async def _ended(turn: Turn, kit: Kit, conclude: Callable[[Answer], Awaitable[Ending]]) -> Ending:
+    return await conclude(await ask(turn.question, kit))
+
+
+async def _live(
+    turn: Turn, asked: Asked, kit: Kit, conclude: Callable[[Answer], Awaitable[Ending]], request: Request
 ) -> EventStream:
-    async def written() -> AsyncGenerator[bytes, None]:
-        async with aclosing(unbroken(told, fail, request.state.id)) as events:
+    stream = ResponseStream(asked)
+    told = live(stream, await begun(asking(turn.question, kit)), conclude)
+    written = unbroken(told, lambda failure: [sse.events(stream.fail(failure))], request.state.id)
+    return EventStream(written, header(outcome(kit)))
+
+
+def _followed(session: Session, asked: Asked, request: Request, starting_after: int | None = None) -> EventStream:
+    stream = ResponseStream(asked)
+    told = followed(session.answers, asked, stream)
+
+    async def written(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(events):
             async for event in events:
                 if starting_after is None or int(str(event["sequence_number"])) > starting_after:
                     yield sse.event(event)
 
-    return EventStream(written())
+    return EventStream(written(unbroken(told, stream.break_off, request.state.id)))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

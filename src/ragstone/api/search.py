@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 
 from ragstone import wire
 from ragstone.api.door.identity import Reading
-from ragstone.api.requests import SearchRequest, domain_filter, fusion
+from ragstone.api.requests import RankingOptions, SearchRequest, domain_filter, fusion
 from ragstone.bootstrap import House
-from ragstone.domain import Hit, Question, Results, Store
-from ragstone.retrieve.search import search
+from ragstone.domain import AnswerOptions, Hit, Question, Rewriting, Store
+from ragstone.flows.kit import Kit
+from ragstone.flows.look import look
 
 router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
 
@@ -21,21 +22,27 @@ async def search_store(store_id: str, body: SearchRequest, request: Request, ses
     """Search a store, named by its id or its name, for one query or several."""
     house: House = request.app.state.house
     store = await session.index.store(store_id)
+    kit = _ranked(house.kit(session), body.ranking_options)
     queries = [body.query] if isinstance(body.query, str) else body.query
-    found = [await search(_question(query, store, body), session.index, house.embedder) for query in queries]
+    found = await look([_question(query, store, body, kit) for query in queries], kit)
     return {
         "object": "vector_store.search_results.page",
-        "search_query": queries,
-        "data": [_result(hit) for hit in _best(found, body.max_num_results)],
+        "search_query": list(found.queries),
+        "data": [_result(hit) for hit in found.hits],
         "has_more": False,
         "next_page": None,
-        "timings_ms": wire.timings(found[0].timings_ms),
+        "timings_ms": wire.timings(found.timings_ms),
     }
 
 
-def _question(query: str, store: Store, body: SearchRequest) -> Question:
+def _ranked(kit: Kit, options: RankingOptions | None) -> Kit:
+    """Without a reranker, where none is wanted."""
+    return replace(kit, reranker=None) if options and options.ranker == "none" else kit
+
+
+def _question(query: str, store: Store, body: SearchRequest, kit: Kit) -> Question:
     options = body.ranking_options
-    return Question(
+    question = Question(
         text=query,
         stores=(store,),
         top_k=body.max_num_results,
@@ -43,22 +50,21 @@ def _question(query: str, store: Store, body: SearchRequest) -> Question:
         fusion=fusion(options),
         score_threshold=options.score_threshold if options else 0.0,
     )
+    return replace(question, options=AnswerOptions(rewriting=_rewriting(question, body, kit)))
 
 
-def _best(found: Iterable[Results], limit: int) -> list[Hit]:
-    """The hits of several queries as one list: a passage counts with its best score."""
-    best: dict[int, Hit] = {}
-    for hit in (hit for results in found for hit in results.hits):
-        known = best.get(hit.passage.chunk_id)
-        if known is None or hit.scores.fused > known.scores.fused:
-            best[hit.passage.chunk_id] = hit
-    return sorted(best.values(), key=lambda hit: (-hit.scores.fused, hit.passage.chunk_id))[:limit]
+def _rewriting(question: Question, body: SearchRequest, kit: Kit) -> Rewriting:
+    """As the store or the settings want it; with nothing before a question, condensing it would change nothing."""
+    if not body.rewrite_query:
+        return Rewriting.NONE
+    wanted = kit.settled(question).options.rewriting
+    return Rewriting.DECOMPOSE if wanted is Rewriting.DECOMPOSE else Rewriting.MULTI_QUERY
 
 
 def _result(hit: Hit) -> dict[str, object]:
     return {
         **wire.place(hit.passage),
-        "score": hit.scores.fused,
+        "score": wire.score(hit.scores),
         "attributes": dict(hit.passage.attributes),
         "content": [{"type": "text", "text": hit.passage.text}],
         "scores": wire.scores(hit.scores),

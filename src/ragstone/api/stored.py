@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ragstone.api.asking import MODEL
 from ragstone.api.shapes.asked import Asked
 from ragstone.api.shapes.ending import Ending, Failure, FailureCode
-from ragstone.api.shapes.response import Draft, Status, output, response
+from ragstone.api.shapes.response import Draft, Status, concluded, output, response
 from ragstone.errors import InvalidRequestError
 from ragstone.storage.answers.kept import StoredAnswer
 
@@ -20,7 +19,8 @@ def asked_of(stored: StoredAnswer, include: Iterable[str] = ()) -> Asked:
     included = settings.get("include")
     if include:
         settings["include"] = [*(included if isinstance(included, list) else ()), *include]
-    return Asked(stored.public_id, int(stored.created_at.timestamp()), MODEL, stored.asked, settings)
+    model = str(settings.get("model", "ragstone"))
+    return Asked(stored.public_id, int(stored.created_at.timestamp()), model, stored.asked, settings)
 
 
 def ending_of(stored: StoredAnswer) -> Ending:
@@ -29,7 +29,7 @@ def ending_of(stored: StoredAnswer) -> Ending:
         return Ending(failure=failure_of(stored))
     if stored.answer is None or stored.completed_at is None:
         return Ending()
-    return Ending.of(stored.answer, int(stored.completed_at.timestamp()))
+    return Ending(int(stored.completed_at.timestamp()), stored.answer)
 
 
 def failure_of(stored: StoredAnswer) -> Failure:
@@ -40,9 +40,10 @@ def failure_of(stored: StoredAnswer) -> Failure:
 
 def stored_response(stored: StoredAnswer, include: Iterable[str] = ()) -> dict[str, object]:
     """The response as it is now."""
-    asked = asked_of(stored, include)
-    draft = Draft() if stored.answer is None else Draft.of(asked, stored.answer)
-    return response(asked, Status(stored.status), draft, ending_of(stored))
+    asked, ending = asked_of(stored, include), ending_of(stored)
+    if stored.answer is not None:
+        return concluded(asked, ending)
+    return response(asked, Status(stored.status), ending=ending)
 
 
 def input_items(conversation: Sequence[StoredAnswer]) -> list[dict[str, object]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
-from typing import TypeAlias
+from typing import TypeVar
 
+from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +20,7 @@ KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent: proxies e
 _COMMENT = b": still here\n\n"
 _log = logging.getLogger(__name__)
 
-Told: TypeAlias = Mapping[str, object]
+T = TypeVar("T")
 
 
 class EventStream(Response):
@@ -27,42 +28,50 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, written: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, written: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
         """Send what is written as soon as it is."""
         # Proxies must neither keep what passes through nor hold it back (the second header is nginx's).
-        super().__init__(headers={"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"})
+        fixed = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+        super().__init__(headers={**(headers or {}), **fixed})
         del self.headers["content-length"]
         self._written = written
+        self._sent = 0.0  # when something was sent last, on the event loop's clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Write until there is nothing more, or until nobody listens."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         writing = asyncio.create_task(self._write(send))
-        leaving = asyncio.create_task(_gone(receive))
+        others = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._keep_alive(send))]
         try:
-            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({writing, *others}, return_when=asyncio.FIRST_COMPLETED)
             if writing.done():
                 writing.result()
         finally:
-            writing.cancel()
-            leaving.cancel()
-            await asyncio.gather(writing, leaving, return_exceptions=True)
+            for task in (writing, *others):
+                task.cancel()
+            await asyncio.gather(writing, *others, return_exceptions=True)
+            await self._written.aclose()  # if the writing had not even begun
 
     async def _write(self, send: Send) -> None:
+        """No task and no timer for a piece: a model's words come one by one, to many at once."""
+        clock = asyncio.get_running_loop().time
         async with aclosing(self._written) as written:
-            while True:
-                following = asyncio.ensure_future(anext(written, b""))
-                try:
-                    while not (await asyncio.wait({following}, timeout=KEEP_ALIVE))[0]:
-                        await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
-                except asyncio.CancelledError:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
-                    raise
-                piece = following.result()
-                await send({"type": "http.response.body", "body": piece, "more_body": bool(piece)})
-                if not piece:
-                    return
+            async for piece in written:
+                if piece:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    self._sent = clock()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _keep_alive(self, send: Send) -> None:
+        clock = asyncio.get_running_loop().time
+        self._sent = clock()
+        while True:
+            silent = clock() - self._sent
+            if silent < KEEP_ALIVE:
+                await asyncio.sleep(KEEP_ALIVE - silent)
+                continue
+            await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+            self._sent = clock()
 
 
 async def _gone(receive: Receive) -> None:
@@ -70,9 +79,27 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
+async def unless_gone(request: Request, work: Coroutine[object, object, T]) -> T | None:
+    """What the work comes to; None if the client leaves before, which ends the work."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_gone(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+def unheard() -> Response:
+    """For a client that has gone: nobody reads it, but logs have a status (nginx's) of their own for it."""
+    return Response(status_code=499)
+
+
 async def unbroken(
-    told: AsyncGenerator[Told, None], fail: Callable[[Failure], Iterable[Told]], request: str
-) -> AsyncGenerator[Told, None]:
+    told: AsyncGenerator[T, None], fail: Callable[[Failure], Iterable[T]], request: str
+) -> AsyncGenerator[T, None]:
     """The same, and where it breaks off, how it failed: the status of the answer is long sent.
 
     `request` is the id under which the log says why.

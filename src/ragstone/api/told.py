@@ -1,31 +1,75 @@
-"""A response told in events: while it is made here, or out of the database while it is made elsewhere."""
+"""An answer told in events: while it is made here, or out of the database while it is made elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from itertools import chain, repeat
+from typing import TypeVar
 
+from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import Asked
+from ragstone.api.shapes.chat import ChatStream
 from ragstone.api.shapes.ending import Ending
-from ragstone.api.shapes.events import Event, ResponseStream, opening, telling
+from ragstone.api.shapes.events import Event, ResponseStream, telling
 from ragstone.api.shapes.response import Status
 from ragstone.api.stored import ending_of, failure_of
-from ragstone.domain import Answer
+from ragstone.domain import Answer, AnswerEvent, Wrote
+from ragstone.observe.answers import count
 from ragstone.storage.answers.kept import PostgresAnswers
+
+T = TypeVar("T")
 
 _UNDONE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
 
 
+async def begun(made: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The same once its first item is there: what is refused before that can still be answered with a status.
+
+    Raises:
+        RagstoneError: There will be no first item.
+    """
+    first = await anext(made)
+
+    async def all_of_it() -> AsyncGenerator[T, None]:
+        async with aclosing(made):
+            yield first
+            async for item in made:
+                yield item
+
+    return all_of_it()
+
+
 async def live(
-    stream: ResponseStream, answering: Callable[[], Awaitable[tuple[Answer, Ending]]]
-) -> AsyncGenerator[Event, None]:
-    """Begin at once, and go on as soon as there is an answer."""
-    for event in opening(stream):
-        yield event
-    answer, ending = await answering()
-    for event in telling(stream, answer, ending):
-        yield event
+    stream: ResponseStream,
+    made: AsyncGenerator[AnswerEvent, None],
+    conclude: Callable[[Answer], Awaitable[Ending]],
+) -> AsyncGenerator[bytes, None]:
+    """A response while it is made, as it goes over the wire; before its last event, `conclude` has its say."""
+    yield sse.events([*stream.create(), *stream.start()])
+    async with aclosing(made):
+        async for event in made:
+            if isinstance(event, Wrote):
+                yield stream.written(event.text)
+            elif isinstance(event, Answer):
+                yield sse.events(stream.conclude(await conclude(event)))
+            else:
+                yield sse.events(stream.tell(event))
+
+
+async def live_chat(stream: ChatStream, made: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:
+    """A chat completion while it is made, as it goes over the wire."""
+    yield sse.chunks(stream.start())
+    async with aclosing(made):
+        async for event in made:
+            if isinstance(event, Wrote):
+                yield stream.written(event.text)
+            elif isinstance(event, Answer):
+                count(event)
+                yield sse.chunks(stream.conclude(event))
+            else:
+                yield sse.chunks(stream.tell(event))
 
 
 async def followed(answers: PostgresAnswers, asked: Asked, stream: ResponseStream) -> AsyncGenerator[Event, None]:

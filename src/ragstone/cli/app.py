@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 
 from ragstone import __version__
-from ragstone.cli import ask, audit, ingest, inspect, keys, serve, tenants, users, work
+from ragstone.cli import ask, audit, ingest, inspect, keys, models, serve, tenants, usage, users, work
 from ragstone.errors import (
     DatabaseError,
     InvalidRequestError,
     ModelError,
+    ModelUnavailableError,
     NotFoundError,
     RagstoneError,
     SettingsError,
@@ -51,6 +52,8 @@ app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.command("audit")(audit.audit)
+app.command("usage")(usage.usage)
+app.command("models")(models.models)
 app.command("status")(inspect.status)
 app.command("doctor")(inspect.doctor)
 app.command("config")(inspect.config)
@@ -92,7 +95,7 @@ def exit_status(error: RagstoneError) -> int:
     """The exit status for an error that ends a command."""
     if isinstance(error, SettingsError | NotFoundError | InvalidRequestError):
         return WRONG_USE
-    return UNAVAILABLE if isinstance(error, DatabaseError | ModelError) else SOME_FAILED
+    return UNAVAILABLE if isinstance(error, DatabaseError | ModelError | ModelUnavailableError) else SOME_FAILED
 
 
 def report(error: RagstoneError) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.text import Text
 
 from ragstone import bootstrap, wire
-from ragstone.cli.arguments import JsonOption, StoreOption, filter_of, out, run, settings
-from ragstone.domain import Answer, Filter, GroundingStatus, Hit, Question, Results
+from ragstone.cli.arguments import JsonOption, StoreOption, filter_of, run, settings
+from ragstone.cli.telling import Telling, print_answer, print_hits
+from ragstone.domain import Answer, AnswerOptions, Filter, Question, Results, Rewriting, Strategy
 from ragstone.settings import Settings
 
 FilterOption = Annotated[
     list[str] | None,
     typer.Option("--filter", "-f", help="key=value, also != > >= < <=; several must all hold.", show_default=False),
+]
+StrategyOption = Annotated[
+    Strategy | None,
+    typer.Option(help="How a language model comes to its answer.", show_default="the store's, else the setting's"),
 ]
 
 
@@ -34,92 +39,62 @@ def search(
         hits = [wire.hit(hit) for hit in results.hits]
         print(json.dumps({"query": query, "hits": hits, "timings_ms": wire.timings(results.timings_ms)}))  # noqa: T201
     else:
-        _print_hits(results.hits)
+        print_hits(results.hits)
 
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question.", show_default=False)],
     store: StoreOption = None,
     condition: FilterOption = None,
+    strategy: StrategyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question in the words of the documents, with citations."""
-    given = settings()
-    answer = run(_ask(given, question, store or given.store, filter_of(condition or [])))
+    """Answer a question with citations: in the words of a language model if there is one, else in the documents' own.
+
+    A language model's words are printed as they come.
+    """
+    given, options = settings(), AnswerOptions(strategy=strategy)
+    asked = Question(question, (), given.search_top_k, filter_of(condition or []), options=options)
+    answer = run(_ask(given, asked, store or given.store, None if as_json else Telling()))
     if as_json:
-        citations = [wire.citation(citation) for citation in answer.citations]
-        print(  # noqa: T201
-            json.dumps(
-                {
-                    "answer": answer.text,
-                    "grounding": {"status": answer.status.value},
-                    "citations": citations,
-                    "timings_ms": wire.timings(answer.timings_ms),
-                }
-            )
-        )
-    else:
-        _print_answer(answer)
+        print(json.dumps(_as_json(answer)))  # noqa: T201
 
 
 async def _search(given: Settings, query: str, store: str, top_k: int, condition: Filter | None) -> Results:
-    from ragstone.retrieve.search import search as find
+    from ragstone.flows.look import look
 
     async with bootstrap.open_house(given) as house:
-        index = (await house.own_session()).index
-        question = Question(query, (await index.store(store),), top_k, condition)
-        return await find(question, index, house.embedder)
+        session = await house.own_session()
+        options = AnswerOptions(rewriting=Rewriting.NONE)
+        question = Question(query, (await session.index.store(store),), top_k, condition, options=options)
+        return await look((question,), house.kit(session))
 
 
-async def _ask(given: Settings, text: str, store: str, condition: Filter | None) -> Answer:
-    from ragstone.flows.ask import ask as answer
+async def _ask(given: Settings, question: Question, store: str, telling: Telling | None) -> Answer:
+    from ragstone.flows.ask import ask as answer_to
+    from ragstone.flows.ask import asking
 
     async with bootstrap.open_house(given) as house:
-        index = (await house.own_session()).index
-        question = Question(text, (await index.store(store),), given.search_top_k, condition)
-        return await answer(question, index, house.embedder)
+        session = await house.own_session()
+        kit = house.kit(session)
+        question = replace(question, stores=(await session.index.store(store),))
+        if telling is None or kit.llm is None:
+            answer = await answer_to(question, kit)
+            if telling is not None:
+                print_answer(answer)
+            return answer
+        async with aclosing(asking(question, kit)) as events:
+            async for event in events:
+                telling.tell(event)
+                if isinstance(event, Answer):
+                    return event
+    raise AssertionError("asking ends with an answer or an error")
 
 
-def _print_hits(hits: tuple[Hit, ...]) -> None:
-    if not hits:
-        out.print("Nothing found.")
-    for rank, hit in enumerate(hits, 1):
-        passage = hit.passage
-        out.print(
-            Text.assemble((f"{rank:2} ", "bold"), _place(passage.filename, passage.page, passage.heading)), style="cyan"
-        )
-        scores = hit.scores
-        out.print(
-            f"   [dim]{scores.fused:.2f}  meaning {scores.dense:.2f}  words {scores.lexical:.1f}"
-            f"  {escape(passage.file_id)}[/]"
-        )
-        out.print(Text("   " + _excerpt(passage.text)))
-
-
-def _print_answer(answer: Answer) -> None:
-    if answer.status is GroundingStatus.INSUFFICIENT_EVIDENCE:
-        out.print(Text(answer.text, style="yellow"))
-        if answer.nearest:
-            out.print("The nearest passages:", style="dim")
-        _print_hits(answer.nearest[:3])
-        return
-    text = answer.text
-    for number, citation in reversed(list(enumerate(answer.citations, 1))):
-        text = f"{text[: citation.answer_index]} [{number}]{text[citation.answer_index :]}"
-    out.print(Text(text, style="bold"))
-    out.print()
-    for number, citation in enumerate(answer.citations, 1):
-        mark = "checked against the document" if citation.verified else "not verified"
-        place = _place(citation.filename, citation.page, citation.heading)
-        out.print(Text.assemble((f"[{number}] {place}", "cyan"), (f"  ({mark})", "dim")))
-        out.print(Text(f"    “{_excerpt(citation.quote)}”"))
-
-
-def _place(filename: str, page: int | None, heading: tuple[str, ...]) -> str:
-    parts = [filename, f"page {page}" if page else "", " > ".join(heading)]
-    return " · ".join(part for part in parts if part)
-
-
-def _excerpt(text: str, most: int = 240) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1].rsplit(" ", 1)[0] + "…"
+def _as_json(answer: Answer) -> dict[str, object]:
+    return {
+        "answer": answer.text,
+        "citations": [wire.citation(citation) for citation in answer.citations],
+        "usage": asdict(answer.provenance.usage),
+        **wire.account(answer),
+    }

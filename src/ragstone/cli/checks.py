@@ -32,6 +32,7 @@ async def all_checks(settings: Settings) -> list[Check]:
     """Every check, also those behind one that fails."""
     reaching_out: list[tuple[str, Callable[[Settings], Awaitable[Check]]]] = [
         ("embedder", _embedder),
+        ("models", _models),
         ("database", _database),
         *((f"database {name}", partial(_own_database, name)) for name in settings.databases),
         ("stores", _stores),
@@ -77,10 +78,27 @@ def _shared_memory(settings: Settings) -> Check:
     return Check("shared memory", ok, f"{total / 2**20:,.0f} MiB", remedy)
 
 
-async def _embedder(_: Settings) -> Check:
+async def _embedder(settings: Settings) -> Check:
+    if settings.embedding_model is not None:
+        return Check("embedder", ok=True, found=f"{settings.embedding_model}, one of the models")
     model = bootstrap.embedder(threads=1)
     vectors = await model.embed_queries(["Is the embedder well?"])
     return Check("embedder", ok=True, found=f"{model.model.name}, {vectors.shape[1]} dimensions")
+
+
+async def _models(settings: Settings) -> Check:
+    pool = bootstrap.model_pool(settings)
+    try:
+        checks = await pool.check()
+    finally:
+        await pool.close()
+    silent = [f"{check.name}: {check.error}" for check in checks if check.error]
+    if not checks:
+        return Check("models", ok=True, found="none: answers are in the documents' own words")
+    if not silent:
+        return Check("models", ok=True, found=f"{len(checks)} of {len(checks)} answer")
+    remedy = "Look at the addresses and keys; meanwhile others answer, or the documents in their own words"
+    return Check("models", ok=False, found="; ".join(silent), remedy=remedy)
 
 
 async def _database(settings: Settings) -> Check:

@@ -87,7 +87,7 @@ async def _ingest(given: Settings, paths: Sequence[Path], wanted: _Wanted, *, qu
     async with (
         bootstrap.open_house(given) as house,
         bootstrap.open_ingestion(
-            given, await house.own_session(), wanted.store, wanted.attributes, wanted.readers
+            house, await house.own_session(), wanted.store, wanted.attributes, wanted.readers
         ) as ingestion,
         _progress(report, quiet=quiet),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,16 +12,18 @@ from ragstone import bootstrap
 from ragstone.access.expiry import end_of, span_of
 from ragstone.access.grants import KeyRights, checked_name
 from ragstone.access.keys import new_key
+from ragstone.access.limits import summary
+from ragstone.cli import limits
 from ragstone.cli.administration import TenantOption, every, print_json, print_table, seconds_of, shown
 from ragstone.cli.arguments import JsonOption, notes, run, settings
-from ragstone.domain import Priority, Scope
+from ragstone.domain import LIMITS, Priority, Scope, SpendingLimits, Standing
 from ragstone.errors import InvalidRequestError
 from ragstone.settings import Settings
 
 if TYPE_CHECKING:
     from ragstone.storage.tenancy.keys import StoredKey
 
-app = typer.Typer(no_args_is_help=True, help="Make, list, revoke and rotate API keys.")
+app = typer.Typer(no_args_is_help=True, help="Make, list, limit, revoke and rotate API keys.")
 
 KeyArgument = Annotated[str, typer.Argument(metavar="ID", help="Of the key: key_...", show_default=False)]
 
@@ -39,9 +42,15 @@ def create(  # noqa: PLR0913, PLR0917  each is an option
     priority: Annotated[
         str, typer.Option(help="The best class that its requests may claim: interactive, batch or evaluation.")
     ] = "interactive",
-    requests_per_minute: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Its limit.", show_default="none")
-    ] = None,
+    requests_per_minute: limits.RequestsPerMinute = None,
+    requests_per_day: limits.RequestsPerDay = None,
+    requests_per_month: limits.RequestsPerMonth = None,
+    tokens_per_minute: limits.TokensPerMinute = None,
+    tokens_per_day: limits.TokensPerDay = None,
+    tokens_per_month: limits.TokensPerMonth = None,
+    cost_per_minute: limits.CostPerMinute = None,
+    cost_per_day: limits.CostPerDay = None,
+    cost_per_month: limits.CostPerMonth = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key, which is shown now and never again."""
@@ -50,7 +59,17 @@ def create(  # noqa: PLR0913, PLR0917  each is an option
         name=checked_name(name, "key") if name else "",
         user=user,
         priority=_priority(priority),
-        requests_per_minute=requests_per_minute,
+        limits=SpendingLimits(
+            requests_per_minute,
+            requests_per_day,
+            requests_per_month,
+            tokens_per_minute,
+            tokens_per_day,
+            tokens_per_month,
+            cost_per_minute,
+            cost_per_day,
+            cost_per_month,
+        ),
         expires_at=end_of(expires, datetime.now(UTC)) if expires else None,
     )
     _print_new(run(_create(settings(), tenant, rights)), tenant, as_json=as_json)
@@ -64,7 +83,7 @@ def list_(tenant: TenantOption = bootstrap.TENANT, as_json: JsonOption = False) 
         print_json({"keys": [_as_json(key, now) for key in found]})
         return
     print_table(
-        ("id", "name", "user", "scopes", "ends with", "state", "expires", "last used"),
+        ("id", "name", "user", "scopes", "ends with", "state", "expires", "last used", "limits"),
         [
             (
                 key.public_id,
@@ -75,10 +94,43 @@ def list_(tenant: TenantOption = bootstrap.TENANT, as_json: JsonOption = False) 
                 key.state(now),
                 shown(key.rights.expires_at),
                 shown(key.last_used_at),
+                summary(key.rights.limits),
             )
             for key in found
         ],
     )
+
+
+@app.command("limits")
+def limits_(  # noqa: PLR0913, PLR0917  each is an option
+    key: KeyArgument,
+    tenant: TenantOption = bootstrap.TENANT,
+    requests_per_minute: limits.RequestsPerMinute = None,
+    requests_per_day: limits.RequestsPerDay = None,
+    requests_per_month: limits.RequestsPerMonth = None,
+    tokens_per_minute: limits.TokensPerMinute = None,
+    tokens_per_day: limits.TokensPerDay = None,
+    tokens_per_month: limits.TokensPerMonth = None,
+    cost_per_minute: limits.CostPerMinute = None,
+    cost_per_day: limits.CostPerDay = None,
+    cost_per_month: limits.CostPerMonth = None,
+    lift: limits.Lifted = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the limits of a key with how much of each is used; change those that are named, the others stay."""
+    given = SpendingLimits(
+        requests_per_minute,
+        requests_per_day,
+        requests_per_month,
+        tokens_per_minute,
+        tokens_per_day,
+        tokens_per_month,
+        cost_per_minute,
+        cost_per_day,
+        cost_per_month,
+    )
+    standings = run(_limit(settings(), tenant, key, limits.changes_of(given, lift)))
+    limits.print_limits(key, standings, as_json=as_json)
 
 
 @app.command()
@@ -113,6 +165,16 @@ async def _list(given: Settings, tenant: str) -> list[StoredKey]:
     async with bootstrap.open_house(given) as house:
         asker = await house.own_asker(tenant)
         return await every(lambda excerpt: list_keys(house.database, asker, excerpt), lambda key: key.public_id)
+
+
+async def _limit(given: Settings, tenant: str, key: str, changes: Mapping[str, float | None]) -> tuple[Standing, ...]:
+    from ragstone.storage.tenancy.keys import key_standings, limit_key
+
+    async with bootstrap.open_house(given) as house:
+        asker = await house.own_asker(tenant)
+        if changes:
+            await limit_key(house.database, asker, key, changes)
+        return await key_standings(house.database, asker, key)
 
 
 async def _revoke(given: Settings, tenant: str, key: str) -> None:
@@ -167,7 +229,7 @@ def _as_json(key: StoredKey, now: datetime) -> dict[str, object]:
         "hint": key.hint,
         "state": key.state(now),
         "priority": rights.priority.name.lower(),
-        "requests_per_minute": rights.requests_per_minute,
+        **{name: rights.limits.given.get(name) for name in LIMITS},
         "created_at": seconds_of(key.created_at),
         "expires_at": seconds_of(rights.expires_at),
         "revoked_at": seconds_of(key.revoked_at),

@@ -44,6 +44,7 @@ async def _serve(given: Settings, host: str, port: int) -> None:
     with listener:
         async with bootstrap.open_house(given) as house:
             key = await _key(house, host)
+            house.kit(house.session(bootstrap.operator()))  # what is wrong with models and prompts is said now
             await house.embedder.embed_queries(["loaded before the first question"])
             drain = Drain()
             server = uvicorn.Server(
@@ -62,6 +63,8 @@ async def _serve(given: Settings, host: str, port: int) -> None:
             if key is not None:
                 notes.print(f"The first key, shown only now:  {key}")
             notes.print(f"Ragstone listens on http://{shown}:{bound}  (interrupt with Ctrl-C)")
+            if key is None and not given.oidc:
+                notes.print("It opens to the keys that were made; `ragstone keys create` makes another.")
             async with _working(house, server, stop):
                 await server.serve(sockets=[listener])
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragstone import bootstrap
 from ragstone.access.grants import checked_name
+from ragstone.cli import limits
 from ragstone.cli.administration import print_json, print_table, seconds_of, shown
 from ragstone.cli.arguments import JsonOption, notes, out, run, settings
+from ragstone.domain import SpendingLimits, Standing
 from ragstone.errors import DatabaseError
 from ragstone.settings import Settings
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from ragstone.storage.tenancy.deletion import Deletion
     from ragstone.storage.tenancy.tenants import TenantRecord
 
-app = typer.Typer(no_args_is_help=True, help="Create, list, show, move and delete tenants.")
+app = typer.Typer(no_args_is_help=True, help="Create, list, show, limit, move and delete tenants.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the tenant.", show_default=False)]
 _GRACE = 30.0  # seconds; as in storage.moving, which is not loaded to say so
@@ -57,6 +60,36 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
     print_table(("name", "placement", "state", "since"), [_row(record)])
     out.print()
     print_table(("table", "rows"), [(table, f"{count:,}") for table, count in rows.items() if count])
+
+
+@app.command("limits")
+def limits_(  # noqa: PLR0913, PLR0917  each is an option
+    name: NameArgument,
+    requests_per_minute: limits.RequestsPerMinute = None,
+    requests_per_day: limits.RequestsPerDay = None,
+    requests_per_month: limits.RequestsPerMonth = None,
+    tokens_per_minute: limits.TokensPerMinute = None,
+    tokens_per_day: limits.TokensPerDay = None,
+    tokens_per_month: limits.TokensPerMonth = None,
+    cost_per_minute: limits.CostPerMinute = None,
+    cost_per_day: limits.CostPerDay = None,
+    cost_per_month: limits.CostPerMonth = None,
+    lift: limits.Lifted = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the limits of a tenant with how much of each is used; change those that are named, the others stay."""
+    given = SpendingLimits(
+        requests_per_minute,
+        requests_per_day,
+        requests_per_month,
+        tokens_per_minute,
+        tokens_per_day,
+        tokens_per_month,
+        cost_per_minute,
+        cost_per_day,
+        cost_per_month,
+    )
+    limits.print_limits(name, run(_limit(settings(), name, limits.changes_of(given, lift))), as_json=as_json)
 
 
 @app.command()
@@ -124,6 +157,16 @@ async def _show(given: Settings, name: str) -> tuple[TenantRecord, dict[str, int
     async with bootstrap.open_house(given) as house:
         record = await tenant_record(house.database, name)
         return record, await rows_of(house.databases, bootstrap.everything(record.tenant, bootstrap.COMMAND_LINE))
+
+
+async def _limit(given: Settings, name: str, changes: Mapping[str, float | None]) -> tuple[Standing, ...]:
+    from ragstone.storage.tenancy.tenants import limit_tenant, tenant_record, tenant_standings
+
+    async with bootstrap.open_house(given) as house:
+        if changes:
+            await limit_tenant(house.database, bootstrap.operator(), name, changes)
+        record = await tenant_record(house.database, name)
+        return await tenant_standings(house.database, bootstrap.everything(record.tenant, bootstrap.COMMAND_LINE))
 
 
 async def _move(given: Settings, name: str, to: str, grace: float) -> TenantRecord:

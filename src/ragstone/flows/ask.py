@@ -1,51 +1,102 @@
-"""Ask: search the stores, then answer in the words of what was found."""
+"""Ask: what was answered before, else search, let a model or the documents themselves answer, and check it all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from ragstone.answer.extract import extract
-from ragstone.domain import Answer, GroundingStatus, Question
-from ragstone.ports import Embedder, Index
-from ragstone.retrieve.check import MAX_CHARACTERS
-from ragstone.retrieve.search import search
+from ragstone.answer.strategies import STRATEGIES
+from ragstone.answer.task import Task
+from ragstone.answer.tell import tell
+from ragstone.domain import Answer, AnswerEvent, Found, Question, Searching
+from ragstone.errors import ModelUnavailableError, PromptRefusedError, PromptTooLongError, RagstoneError
+from ragstone.flows.kit import Kit
+from ragstone.flows.quote import quote, summed
+from ragstone.flows.recall import recall
+from ragstone.flows.spending import Account, spending
+from ragstone.retrieve.find import find
 
 
-async def ask(question: Question, index: Index, embedder: Embedder) -> Answer:
+async def ask(question: Question, kit: Kit) -> Answer:
     """An answer whose every sentence is cited and checked, or the word that the evidence does not suffice.
-
-    A question that goes on from an earlier one is searched by its own words first; only if they do not find enough,
-    together with what was asked before. The answer names both searches then.
 
     Raises:
         InvalidQuestionError: The question cannot be searched.
+        RateLimitedError: The asker has spent what there is to spend.
         DatabaseError: The database went away.
     """
-    alone = await _ask_once(question, index, embedder)
-    whole = f"{question.earlier} {question.text}"
-    if not question.earlier or _suffices(alone) or len(whole) > MAX_CHARACTERS:
-        return alone
-    together = await _ask_once(replace(question, text=whole), index, embedder)
+    async with aclosing(asking(question, kit)) as events:
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise AssertionError("asking ends with an answer or an error")
+
+
+async def asking(question: Question, kit: Kit) -> AsyncGenerator[AnswerEvent, None]:
+    """The same as it comes about; what the events say adds up to the answer, which is the last of them."""
+    question = kit.settled(question)
+    memory = await recall(question, kit)
+    if memory.answer is not None:
+        for event in tell(memory.answer):
+            yield event
+        return
+    making = _quoted(question, kit) if kit.llm is None else _generated(question, kit)
+    async with aclosing(making) as events:
+        async for event in events:
+            yield await memory.keep(event) if isinstance(event, Answer) else event
+
+
+async def _quoted(question: Question, kit: Kit) -> AsyncGenerator[AnswerEvent, None]:
+    """In the documents' own words."""
+    yield Searching((question.text,))
+    for event in tell(await quote(question, kit), begin=Found):
+        yield event
+
+
+async def _generated(question: Question, kit: Kit) -> AsyncGenerator[AnswerEvent, None]:
+    """In a language model's words; if none can be had, in the documents' own."""
+    deadline = kit.deadline()
+    async with spending(question, kit) as account:
+        yield Searching((question.text,))
+        results = await find(question, kit.finding)
+        account.add(results.usage)
+        yield Found(results.hits, results.queries)
+        task = kit.task(question, results, deadline)
+        async with aclosing(_answered(task, account)) as events:
+            async for event in events:
+                yield event
+
+
+async def _answered(task: Task, account: Account) -> AsyncGenerator[AnswerEvent, None]:
+    strategy = task.question.options.strategy
+    assert strategy is not None
+    try:
+        async with aclosing(STRATEGIES[strategy](task)) as events:
+            async for event in events:
+                yield _whole(event, task) if isinstance(event, Answer) else event
+    except (ModelUnavailableError, PromptRefusedError, PromptTooLongError) as error:
+        # A strategy raises these only as long as it has not written anything.
+        for event in tell(await _degraded(task, error), begin=None):
+            yield event
+    finally:
+        account.add(task.tally.usage)
+
+
+async def _degraded(task: Task, error: RagstoneError) -> Answer:
+    answer = await extract(task.question, task.results.hits, task.embedder, task.index)
+    provenance = replace(answer.provenance, degraded=str(error), usage=task.tally.usage)
+    return _whole(replace(answer, provenance=provenance), task)
+
+
+def _whole(answer: Answer, task: Task) -> Answer:
+    """With what the search took and looked for."""
+    results = task.results
+    usage = results.usage + answer.provenance.usage
     return replace(
-        together if _suffices(together) else alone,
-        queries=(question.text, whole),
-        timings_ms=_sum(alone.timings_ms, together.timings_ms),
+        answer,
+        queries=answer.queries or results.queries,
+        timings_ms=summed(results.timings_ms, answer.timings_ms),
+        provenance=replace(answer.provenance, usage=usage),
     )
-
-
-async def _ask_once(question: Question, index: Index, embedder: Embedder) -> Answer:
-    results = await search(question, index, embedder)
-    answer = await extract(question, results.hits, embedder, index)
-    return replace(answer, timings_ms=_sum(results.timings_ms, answer.timings_ms))
-
-
-def _suffices(answer: Answer) -> bool:
-    return answer.status is not GroundingStatus.INSUFFICIENT_EVIDENCE
-
-
-def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> Mapping[str, float]:
-    """What each hop took, both times together; the total comes last."""
-    hops = {hop: first.get(hop, 0.0) + second.get(hop, 0.0) for hop in (*first, *second)}
-    total = hops.pop("total")
-    return {**hops, "total": total}

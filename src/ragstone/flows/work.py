@@ -33,7 +33,7 @@ class Ingesting:
 
     database: Callable[[Asker], Database]  # where a tenant's rows are
     places: Callable[[Asker], Mapping[str, Objects]]  # where bytes lie, by the name of the place
-    embedder: Embedder
+    embedder: Callable[[Asker], Embedder]  # the same model for every tenant
     sandboxes: Sandboxes
     chunking: Chunking  # of documents that ask for none
     max_bytes: int
@@ -50,15 +50,16 @@ class Ingesting:
         """
         database = self.database(claim.asker)
         wanted = await assignment(database, claim)
-        if wanted.store.model.name != self.embedder.model.name:
+        embedder = self.embedder(claim.asker)
+        if wanted.store.model.name != embedder.model.name:
             raise ModelError(
                 f"The store {wanted.store.name} has vectors of {wanted.store.model.name}",
-                why=f"this worker has {self.embedder.model.name}",
+                why=f"this worker has {embedder.model.name}",
                 remedy="Run a worker with that model",
             )
         report = Report()
         with Spool() as spool:
-            document = await self._read(claim, wanted, spool, report)
+            document = await self._read(claim, wanted, spool, embedder, report)
             await fulfil(database, claim, wanted, document, spool.batches())
         await self._count(claim.asker, wanted.store)
         return f"{wanted.filename}: {report.chunks:,} chunks"
@@ -72,7 +73,9 @@ class Ingesting:
         self.untidy.pop((asker, store), None)
         await compact(self.database(asker), asker, store)
 
-    async def _read(self, claim: Claim, wanted: Assignment, spool: Spool, report: Report) -> Document:
+    async def _read(
+        self, claim: Claim, wanted: Assignment, spool: Spool, embedder: Embedder, report: Report
+    ) -> Document:
         chunking = self._chunking(wanted)
         async with self._fetched(claim, wanted) as path:
             job = Job(path, wanted.filename, None, wanted.store.language, chunking, self.max_bytes, self.limits)
@@ -86,7 +89,7 @@ class Ingesting:
                         f"The bytes of {wanted.filename} are not those that were uploaded",
                         remedy="Look after the place where the files lie, and upload it again",
                     )
-                async for batch in indexed(messages, self.embedder, report):
+                async for batch in indexed(messages, embedder, report):
                     await asyncio.to_thread(spool.add, batch)
         return Document(
             source=wanted.source,

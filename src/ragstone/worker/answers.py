@@ -6,12 +6,19 @@ import asyncio
 from dataclasses import replace
 
 from ragstone.bootstrap import House
-from ragstone.errors import InvalidRequestError, NotFoundError
+from ragstone.domain import EXTRACTIVE
+from ragstone.errors import InvalidRequestError, NotFoundError, RagstoneError, RateLimitedError
 from ragstone.flows.ask import ask
-from ragstone.storage.answers.making import begin, finish, give_up
+from ragstone.flows.kit import Kit
+from ragstone.observe.answers import count
+from ragstone.storage.answers.making import Wanted, begin, finish, give_up
 from ragstone.storage.work.queue import Claim
 
-_CODE = "invalid_prompt"  # as OpenAI's interface names what no further attempt would mend
+# As OpenAI's interface names what no further attempt would mend.
+_INVALID = "invalid_prompt"
+_SPENT = "rate_limit_exceeded"
+
+_WORTH_WAITING = 120  # seconds until there is more to spend: a limit by the minute, and none by the day
 
 
 class Answering:
@@ -31,12 +38,24 @@ class Answering:
         database = self._house.session(claim.asker).database
         wanted = await begin(database, claim)
         session = self._house.session(wanted.asker)
-        embedder = await asyncio.to_thread(lambda: self._house.embedder)
         try:
             stores = [await session.index.store(public_id) for public_id in wanted.stores]
-            answer = await ask(replace(wanted.question, stores=tuple(stores)), session.index, embedder)
-        except (InvalidRequestError, NotFoundError) as error:
-            await give_up(database, claim, _CODE, str(error))
+            question = replace(wanted.question, stores=tuple(stores))
+            answer = await ask(question, await self._kit(wanted))
+        except (InvalidRequestError, NotFoundError, RateLimitedError) as error:
+            if isinstance(error, RateLimitedError) and error.retry_after <= _WORTH_WAITING:
+                raise
+            await give_up(database, claim, _code(error), str(error))
             return f"a response that cannot be made: {error}"
         await finish(database, claim, answer)
+        count(answer)
         return f"a response: {answer.status}"
+
+    async def _kit(self, wanted: Wanted) -> Kit:
+        await asyncio.to_thread(lambda: self._house.embedder)  # loaded where nobody waits for it
+        kit = self._house.kit(self._house.session(wanted.asker))
+        return replace(kit, llm=None) if wanted.model == EXTRACTIVE else kit
+
+
+def _code(error: RagstoneError) -> str:
+    return _SPENT if isinstance(error, RateLimitedError) else _INVALID

@@ -8,7 +8,9 @@ from functools import partial
 
 from ragstone.bootstrap import House, open_work
 from ragstone.storage.answers.kept import forget_expired
+from ragstone.storage.answers.remembered import forget_cached, settle_changes
 from ragstone.storage.idempotency import sweep
+from ragstone.storage.tenancy.spending import forget_spending
 from ragstone.storage.work.queue import Kind
 from ragstone.worker.answers import Answering
 from ragstone.worker.housekeeping import Housekeeping
@@ -42,7 +44,8 @@ async def run_worker(
         await house.databases.prepare()
         async with asyncio.TaskGroup() as group:
             for database in house.databases.all():
-                forgetting = [partial(forget, database) for forget in (forget_expired, sweep)]
+                sweeps = (forget_expired, sweep, forget_spending, settle_changes, forget_cached)
+                forgetting = [partial(forget, database) for forget in sweeps]
                 first = database is house.database
                 chores = Housekeeping(
                     own=[ingesting.tidy] if first else [],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from api_samples import STORED, UNDONE
 from published import described
 from pydantic import ValidationError
+from shape_samples import ANSWER
 
-from ragstone.api.chat_request import ChatMessage
-from ragstone.api.conversation import said, said_in_chat
+from ragstone.api.chat_request import ChatMessage, ChatRequest
+from ragstone.api.conversation import gone_on, said, said_in_chat
 from ragstone.api.response_request import InputItem, ResponseRequest
-from ragstone.domain import Message, Role
+from ragstone.domain import AnswerOptions, Message, Rewriting, Role, Strategy, Unsupported
 from ragstone.errors import InvalidRequestError
 
 
@@ -84,6 +87,39 @@ def test_what_is_no_text_is_named_with_its_place(item: dict[str, Any], param: st
     assert caught.value.param == param
 
 
+def test_what_is_said_goes_on_from_the_whole_stored_conversation() -> None:
+    first = said(items({"role": "developer", "content": "Be brief."}, {"role": "user", "content": "First?"}))
+    turns = [
+        replace(STORED, items=first.items),
+        replace(UNDONE, items=said("Unanswered?").items),
+        replace(STORED, items=said("Second?").items),
+    ]
+    now = said(items({"role": "system", "content": "In verse."}, {"role": "user", "content": "Third?"}))
+    heard = gone_on(turns, now)
+    assert (heard.question, heard.items) == ("Third?", now.items)
+    assert heard.instructions == "Be brief.\n\nIn verse."
+    assert heard.history == (
+        Message(Role.USER, "First?"),
+        Message(Role.ASSISTANT, ANSWER.text),
+        Message(Role.USER, "Unanswered?"),
+        Message(Role.USER, "Second?"),
+        Message(Role.ASSISTANT, ANSWER.text),
+    )
+
+
+def test_how_a_question_is_to_be_answered_is_read_from_both_bodies() -> None:
+    steered = {"strategy": "react", "rewriting": "none", "unsupported": "remove", "cache": "bypass", "temperature": 0.5}
+    body = ResponseRequest.model_validate({"input": "x", "instructions": "a", "max_output_tokens": 16, **steered})
+    how = (Strategy.REACT, Rewriting.NONE, Unsupported.REMOVE)
+    expected = AnswerOptions(*how, instructions="a\n\nb", max_tokens=16, temperature=0.5, cached=False)
+    assert body.options("b") == expected
+    asked = {"model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 7, **steered}
+    assert ChatRequest.model_validate(asked).options("b") == replace(expected, instructions="b", max_tokens=7)
+    longer = ChatRequest.model_validate({**asked, "max_completion_tokens": 8})
+    assert longer.options("").max_tokens == 8
+    assert ResponseRequest.model_validate({"input": "x"}).options("") == AnswerOptions()
+
+
 def test_without_a_user_there_is_no_question() -> None:
     with pytest.raises(InvalidRequestError, match="Ask with the role user"):
         said(items({"role": "assistant", "content": "x"}))
@@ -112,8 +148,9 @@ def test_null_is_as_good_as_nothing_in_a_request() -> None:
 
 def test_a_request_s_settings_are_repeated_without_its_input() -> None:
     body = ResponseRequest.model_validate({"input": "x", "stream": True, "metadata": {"a": "b"}, "temperature": 0.1})
-    assert body.settings().keys() & {"input", "stream", "temperature", "instructions"} == set()
+    assert body.settings().keys() & {"input", "stream", "instructions"} == set()
     assert body.settings()["metadata"] == {"a": "b"}
+    assert body.settings()["temperature"] == 0.1
 
 
 @pytest.mark.parametrize(
@@ -128,6 +165,11 @@ def test_a_request_s_settings_are_repeated_without_its_input() -> None:
         {"tools": [{"type": "file_search", "vector_store_ids": []}]},
         {"max_tool_calls": 0},
         {"max_output_tokens": 1},
+        {"temperature": 2.1},
+        {"strategy": "guess"},
+        {"rewriting": "all"},
+        {"unsupported": "keep"},
+        {"cache": "forget"},
         {"input": []},
         {"input": None},
         [],

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent, ResponseIncompleteEvent
 from published import Published, described
-from shape_samples import ANSWER, CITATIONS, ENDING, NOTHING, SENTENCES, SILENCE, TEXT, asked, streaming, without_nulls
+from shape_samples import (
+    ANSWER,
+    CITATIONS,
+    CUT,
+    ENDING,
+    NOTHING,
+    SENTENCES,
+    SILENCE,
+    SPOKEN,
+    TEXT,
+    asked,
+    streaming,
+    without_nulls,
+)
 
 from ragstone.api.shapes import sse
-from ragstone.api.shapes.ending import CutShort, Ending, Failure, FailureCode, Usage
+from ragstone.api.shapes.ending import Ending, Failure, FailureCode
 from ragstone.api.shapes.events import Event, ResponseStream, play
-from ragstone.api.shapes.response import Draft, Status, completed, failed, incomplete, response
-from ragstone.domain import Answer
+from ragstone.api.shapes.response import Draft, Status, concluded, failed, response
+from ragstone.domain import Answer, Found, Searching
 
 FAILURE = Failure(FailureCode.SERVER_ERROR, "The database is away. Try again")
 
@@ -37,22 +51,22 @@ def speaking() -> tuple[ResponseStream, list[Event]]:
     return stream, [*told, *stream.write(SENTENCES[0]), *stream.cite(CITATIONS[0])]
 
 
-SPOKEN = Draft(("key rotation",), ANSWER.nearest, SENTENCES[0], CITATIONS[:1])
+SAID = Draft(("key rotation",), ANSWER.nearest, SENTENCES[0], CITATIONS[:1])
 
 
 def streams() -> dict[str, list[Event]]:
     """Every way in which a stream can go."""
-    cut, begun = speaking()
     broken, torn = speaking()
     searching = ResponseStream(asked())
     silent = ResponseStream(asked())
     return {
         "answer": list(play(asked(), ANSWER, ENDING)),
         "answer in the background": list(play(asked(background=True), ANSWER, ENDING)),
-        "no evidence": list(play(asked(), NOTHING, Ending.of(NOTHING, 1))),
-        "not a word": list(play(asked(), SILENCE, Ending.of(SILENCE, 1))),
-        "no search": [*silent.create(), *silent.start(), *silent.write("Hello."), *silent.complete(Ending(1))],
-        "cut short": [*begun, *cut.cut_short(CutShort.MAX_OUTPUT_TOKENS, Ending())],
+        "no evidence": list(play(asked(), NOTHING, Ending(1, NOTHING))),
+        "not a word": list(play(asked(), SILENCE, Ending(1, SILENCE))),
+        "no search": [*silent.create(), *silent.start(), *silent.write("Hello."), *silent.conclude(Ending(1))],
+        "a model's answer": list(play(asked(), SPOKEN, Ending(1, SPOKEN))),
+        "cut short": list(play(asked(), CUT, Ending(1, CUT))),
         "failed while speaking": [*torn, *broken.fail(FAILURE)],
         "failed while searching": [*searching.create(), *searching.search(), *searching.fail(FAILURE)],
         "failed at once": ResponseStream(asked()).fail(FAILURE),
@@ -96,15 +110,19 @@ def test_events_are_numbered_without_a_gap(stream: str) -> None:
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
 
 
-@pytest.mark.parametrize(("stream", "answer"), [("answer", ANSWER), ("no evidence", NOTHING), ("not a word", SILENCE)])
+@pytest.mark.parametrize(
+    ("stream", "answer"),
+    [
+        ("answer", ANSWER),
+        ("no evidence", NOTHING),
+        ("not a word", SILENCE),
+        ("a model's answer", SPOKEN),
+        ("cut short", CUT),
+    ],
+)
 def test_what_is_told_adds_up_to_the_object_that_is_given_without_a_stream(stream: str, answer: Answer) -> None:
-    assert STREAMS[stream][-1]["response"] == completed(asked(), answer, Ending.of(answer, final_at(stream)))
-
-
-def final_at(stream: str) -> float:
-    final: Any = STREAMS[stream][-1]["response"]
-    at: float = final["completed_at"]
-    return at
+    ending = ENDING if answer is ANSWER else Ending(1, answer)
+    assert STREAMS[stream][-1]["response"] == concluded(asked(), ending)
 
 
 @pytest.mark.parametrize("stream", [name for name, events in STREAMS.items() if kinds(events)[-1] == "completed"])
@@ -154,7 +172,7 @@ def test_words_that_come_one_by_one_are_told_one_by_one() -> None:
     stream = ResponseStream(asked())
     stream.create()
     assert [len(stream.write(word)) for word in ("Keys", " ", "", "rotate.")] == [3, 1, 0, 1]
-    final: Any = stream.complete(Ending(1))[-1]["response"]
+    final: Any = stream.conclude(Ending(1))[-1]["response"]
     assert final["output"][0]["content"][0]["text"] == "Keys rotate."
 
 
@@ -165,15 +183,33 @@ def test_an_answer_that_is_cut_short_closes_what_was_open() -> None:
         "output_item.done",
         "incomplete",
     ]
-    assert STREAMS["cut short"][-1]["response"] == incomplete(asked(), CutShort.MAX_OUTPUT_TOKENS, SPOKEN)
     # It ended, but it was not completed.
-    stream, _ = speaking()
-    final: Any = stream.cut_short(CutShort.CONTENT_FILTER, Ending(at=5, usage=Usage(7, 1)))[-1]["response"]
-    assert (final["status"], final["completed_at"], final["usage"]["total_tokens"]) == ("incomplete", None, 8)
+    final: Any = STREAMS["cut short"][-1]["response"]
+    assert (final["status"], final["completed_at"], final["usage"]["total_tokens"]) == ("incomplete", None, 120)
+    assert final["output"][-1]["status"] == "incomplete"
+
+
+def test_words_are_written_as_they_are_told() -> None:
+    told, written = (ResponseStream(asked()) for _ in range(2))
+    for stream in (told, written):
+        stream.create()
+        stream.search()
+    for word in ("Keys", " ", "", '"rotate"\u2028', "\N{PILE OF POO}."):
+        assert written.written(word) == sse.events(told.write(word))
+    assert written.conclude(Ending(1)) == told.conclude(Ending(1))
+
+
+def test_hits_of_further_searches_are_in_the_response_that_ends_the_stream() -> None:
+    stream = ResponseStream(asked())
+    for event in (Searching(()), Found(ANSWER.nearest[:1], ()), Searching(("more",)), Found(ANSWER.nearest[1:], ())):
+        stream.tell(event)
+    final: Any = stream.conclude(Ending(1, replace(ANSWER, queries=("first", "more"))))[-1]["response"]
+    assert final["output"][0]["queries"] == ["first", "more"]
+    assert len(final["output"][0]["results"]) == 2
 
 
 def test_a_failure_ends_the_stream_with_what_there_was() -> None:
-    assert STREAMS["failed while speaking"][-1]["response"] == failed(asked(), FAILURE, SPOKEN)
+    assert STREAMS["failed while speaking"][-1]["response"] == failed(asked(), FAILURE, SAID)
     searched = Draft((asked().question,))
     assert STREAMS["failed while searching"][-1]["response"] == failed(asked(), FAILURE, searched)
 

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from published import Published, described
-from shape_samples import ANSWER, CITATIONS, ENDING, NOTHING, SENTENCES, SILENCE, TEXT, answering, asked
+from shape_samples import (
+    ANSWER,
+    CITATIONS,
+    CUT,
+    ENDING,
+    NOTHING,
+    SENTENCES,
+    SILENCE,
+    SPOKEN,
+    TEXT,
+    answering,
+    asked,
+    having,
+)
 
-from ragstone.api.shapes.ending import CutShort, Ending, Failure, FailureCode, Usage
+from ragstone.api.shapes.ending import Ending, Failure, FailureCode
 from ragstone.api.shapes.response import (
     Draft,
     Status,
     cancelled,
-    completed,
+    concluded,
     failed,
     in_progress,
-    incomplete,
     queued,
     response,
 )
+from ragstone.domain import Finish
 from ragstone.errors import (
     DatabaseUnavailableError,
     InvalidQuestionError,
@@ -50,17 +64,19 @@ STATES: dict[str, dict[str, object]] = {
     "in progress": in_progress(asked()),
     "searching": in_progress(asked(), SEARCHING),
     "speaking": in_progress(asked(), SPEAKING),
-    "completed": completed(asked(), ANSWER, ENDING),
-    "completed by a fallback": completed(asked(), ANSWER, Ending.of(ANSWER, 1, degraded="The model is away")),
-    "completed without evidence": completed(asked(), NOTHING, Ending.of(NOTHING, 1)),
-    "completed without a word": completed(asked(), SILENCE, Ending.of(SILENCE, 1)),
+    "completed": concluded(asked(), ENDING),
+    "completed by a fallback": concluded(asked(), Ending(1, having(degraded="The model is away"))),
+    "completed without evidence": concluded(asked(), Ending(1, NOTHING)),
+    "completed without a word": concluded(asked(), Ending(1, SILENCE)),
     "completed without a search": response(asked(), Status.COMPLETED, Draft(text="Hello."), Ending(1)),
     "cancelled": cancelled(asked()),
     "cancelled while searching": cancelled(asked(), SEARCHING),
     "failed": failed(asked(), FAILURE),
     "failed while searching": failed(asked(), FAILURE, SEARCHING),
     "failed while speaking": failed(asked(), FAILURE, SPEAKING),
-    "incomplete": incomplete(asked(), CutShort.MAX_OUTPUT_TOKENS, SPEAKING),
+    "completed by a model": concluded(asked(), Ending(1, SPOKEN)),
+    "incomplete": concluded(asked(), Ending(1, CUT)),
+    "filtered": concluded(asked(), Ending(1, having(CUT, finish=Finish.FILTER))),
 }
 
 
@@ -78,7 +94,7 @@ def test_the_stock_client_reads_a_response_as_it_was_written(state: str) -> None
 
 
 def test_a_completed_response_tells_of_the_search_and_then_the_answer() -> None:
-    made = completed(asked(), ANSWER, ENDING)
+    made = concluded(asked(), ENDING)
     search, message = items(made)
     assert (search["id"], search["status"]) == ("fs_1a", "completed")
     assert search["queries"] == ["How often is a key rotated?"]
@@ -106,7 +122,7 @@ def test_a_completed_response_tells_of_the_search_and_then_the_answer() -> None:
 
 
 def test_a_completed_response_says_how_well_it_is_grounded_and_what_it_took() -> None:
-    made = completed(asked(), ANSWER, ENDING)
+    made = concluded(asked(), ENDING)
     assert made["grounding"] == {"status": "supported"}
     assert made["timings_ms"] == {"search": 2.0, "total": 3}
     assert made["completed_at"] == 1_790_000_003
@@ -121,12 +137,12 @@ def test_a_fallback_is_owned_up_to() -> None:
 
 def test_hits_are_shown_only_where_the_request_includes_them() -> None:
     for include in (None, [], ["message.output_text.logprobs"]):
-        search, _ = items(completed(asked(include=include), ANSWER, ENDING))
+        search, _ = items(concluded(asked(include=include), ENDING))
         assert search["results"] is None
 
 
 def test_the_request_s_settings_come_back_and_its_silence_has_defaults() -> None:
-    made = completed(asked(), ANSWER, ENDING)
+    made = concluded(asked(), ENDING)
     assert made["instructions"] == "Be brief."
     assert made["metadata"] == {"team": "security"}
     assert made["previous_response_id"] == "resp_0"
@@ -138,21 +154,38 @@ def test_the_request_s_settings_come_back_and_its_silence_has_defaults() -> None
 
 
 def test_what_one_response_is_changed_to_leaves_the_next_alone() -> None:
-    completed(asked(metadata=None), ANSWER, ENDING)["metadata"]["stray"] = "x"  # type: ignore[index]
-    assert completed(asked(metadata=None), ANSWER, ENDING)["metadata"] == {}
+    concluded(asked(metadata=None), ENDING)["metadata"]["stray"] = "x"  # type: ignore[index]
+    assert concluded(asked(metadata=None), ENDING)["metadata"] == {}
 
 
 def test_tokens_are_counted_when_a_model_read_them_and_absent_until_then() -> None:
-    made = completed(asked(), ANSWER, Ending.of(ANSWER, 1, Usage(100, 20, cached_tokens=60, reasoning_tokens=5)))
-    assert made["usage"] == {
+    assert STATES["completed by a model"]["usage"] == {
         "input_tokens": 100,
         "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 0},
         "output_tokens": 20,
         "output_tokens_details": {"reasoning_tokens": 5},
         "total_tokens": 120,
     }
-    assert completed(asked(), ANSWER, ENDING)["usage"]["total_tokens"] == 0  # type: ignore[index]
+    assert concluded(asked(), ENDING)["usage"]["total_tokens"] == 0  # type: ignore[index]
     assert "usage" not in queued(asked())
+
+
+def test_a_model_s_answer_says_how_it_came_about() -> None:
+    made = STATES["completed by a model"]
+    assert (made["model"], made["answered_by"], made["cache"]) == ("big", "big", "miss")
+    assert made["strategy"] == {"name": "direct", "calls": 2}
+    assert made["prompt_template"] == "direct@1:0123456789ab"
+    assert made["cost"] == 0.25
+    stretch = {"start_index": 0, "end_index": len(SENTENCES[0])}
+    assert made["grounding"] == {"status": "partial", "unsupported": [stretch]}
+    # Until somebody has answered it is the model that was asked for.
+    assert queued(replace(asked(), model="ragstone"))["model"] == "ragstone"
+
+
+def test_the_documents_own_words_cost_nothing_and_have_no_strategy() -> None:
+    made = concluded(asked(), ENDING)
+    assert made["model"] == made["answered_by"] == "ragstone-extractive"
+    assert not made.keys() & {"strategy", "prompt_template", "cost", "degraded"}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +209,8 @@ def test_items_say_how_far_they_came(state: str, search: str | None, message: st
 def test_a_response_that_did_not_complete_says_why() -> None:
     assert STATES["failed"]["error"] == {"code": "server_error", "message": "The database is away. Try again"}
     assert STATES["incomplete"]["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert STATES["filtered"]["incomplete_details"] == {"reason": "content_filter"}
+    assert STATES["incomplete"]["status"] == STATES["filtered"]["status"] == "incomplete"
     for state in ("failed", "incomplete", "cancelled", "queued"):
         assert STATES[state]["completed_at"] is None
 

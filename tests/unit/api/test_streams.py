@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
+from fastapi import Request
 
 from ragstone.api import streams
 from ragstone.api.shapes.ending import Failure, FailureCode
-from ragstone.api.streams import EventStream, unbroken
+from ragstone.api.streams import EventStream, unbroken, unless_gone
 from ragstone.errors import DatabaseError, InvalidQuestionError
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +113,38 @@ async def test_an_end_from_outside_ends_the_work_too() -> None:
     with pytest.raises(asyncio.CancelledError):
         await listening
     assert ended.is_set()
+
+
+async def test_what_nobody_waits_for_any_more_is_not_worked_on() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> str:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return "never"
+
+    client = Client()
+    waiting = asyncio.create_task(unless_gone(Request({"type": "http"}, client.receive), work()))
+    await asyncio.sleep(0)
+    client.leaves.set()
+    async with asyncio.timeout(1):
+        assert await waiting is None
+    assert ended.is_set()
+
+
+async def test_what_somebody_waits_for_is_handed_over_with_its_errors() -> None:
+    async def work(*, fails: bool) -> str:
+        await asyncio.sleep(0)
+        if fails:
+            raise DatabaseError("gone")
+        return "done"
+
+    request = Request({"type": "http"}, Client().receive)
+    assert await unless_gone(request, work(fails=False)) == "done"
+    with pytest.raises(DatabaseError, match="gone"):
+        await unless_gone(request, work(fails=True))
 
 
 async def told_until(error: Exception) -> list[Mapping[str, object]]:

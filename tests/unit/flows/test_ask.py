@@ -21,8 +21,9 @@ from ragstone.domain import (
     Role,
 )
 from ragstone.fakes.memory import Memory, MemoryIndex, MemoryLibrary
-from ragstone.fakes.models import HashingEmbedder
+from ragstone.fakes.models import HashingEmbedder, WordTokenizer
 from ragstone.flows.ask import ask
+from ragstone.flows.kit import Kit
 from ragstone.retrieve.check import MAX_CHARACTERS
 from ragstone.text import analyzer
 
@@ -48,7 +49,8 @@ async def answer(text: str, earlier: str = "") -> Answer:
         digest = sha256(said.encode()).digest()
         await library.put(store, Document(f"/{said}", "a.txt", digest, "test", len(said), reading), chunks(said))
     history = (Message(Role.USER, earlier),) if earlier else ()
-    return await ask(Question(text, (store,), history=history), MemoryIndex(memory), embedder)
+    kit = Kit(MemoryIndex(memory), embedder, WordTokenizer())
+    return await ask(Question(text, (store,), history=history), kit)
 
 
 async def test_a_question_that_finds_enough_is_searched_alone() -> None:

@@ -1,9 +1,9 @@
-"""`/admin/keys`: make, list, revoke and rotate the keys of the caller's tenant."""
+"""`/admin/keys`: make, list, limit, revoke and rotate the keys of the caller's tenant."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,30 +11,35 @@ from pydantic import BaseModel, ConfigDict, Field
 from ragstone.access.expiry import end_of, span_of
 from ragstone.access.grants import LONGEST_NAME, KeyRights
 from ragstone.access.keys import new_key
+from ragstone.api.admin.limits import LimitFields, LimitList
 from ragstone.api.admin.times import seconds_of
 from ragstone.api.door.identity import Administering
 from ragstone.api.pages import Listed, ListPage, Paged, list_page
 from ragstone.bootstrap import House
 from ragstone.domain import Priority, Scope
-from ragstone.storage.tenancy.keys import StoredKey, add_key, list_keys, revoke_key, rotate_key
+from ragstone.storage.tenancy.keys import (
+    StoredKey,
+    add_key,
+    key_standings,
+    limit_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
 
 router = APIRouter(prefix="/admin/keys", tags=["administration"])
 
 PriorityName = Literal["interactive", "batch", "evaluation"]
-_LIMIT_MOST = 1_000_000  # requests a minute
 
 
-class CreateKey(BaseModel):
+class CreateKey(LimitFields):
     """The body that makes a key."""
-
-    model_config = ConfigDict(extra="forbid")  # a misspelt limit that is ignored would be found too late
 
     name: str = Field(default="", max_length=LONGEST_NAME, description="To tell keys apart.")
     user: str | None = Field(default=None, description="Whom it acts for; none: the tenant itself.")
-    scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.READ, Scope.WRITE]
+    scopes: list[Scope] = Field(default=[Scope.READ, Scope.WRITE], min_length=1)
     expires: str | None = Field(default=None, description="When it ends, such as 90d or 2027-01-01; none: never.")
     priority: PriorityName = Field(default="interactive", description="The best class that its requests may claim.")
-    requests_per_minute: int | None = Field(default=None, ge=1, le=_LIMIT_MOST)
 
     def rights(self) -> KeyRights:
         """What the key may do."""
@@ -43,7 +48,7 @@ class CreateKey(BaseModel):
             name=self.name.strip(),
             user=self.user,
             priority=Priority[self.priority.upper()],
-            requests_per_minute=self.requests_per_minute,
+            limits=self.limits(),
             expires_at=end_of(self.expires, datetime.now(UTC), "expires") if self.expires else None,
         )
 
@@ -66,7 +71,7 @@ class CreatedKey(BaseModel):
     expires_at: int | None = Field(description="Seconds since 1970.")
 
 
-class Key(Listed):
+class Key(LimitFields, Listed):
     """A key as it is listed."""
 
     object: Literal["key"] = "key"
@@ -76,7 +81,6 @@ class Key(Listed):
     hint: str = Field(description="Its last characters.")
     state: Literal["active", "expired", "revoked"]
     priority: PriorityName
-    requests_per_minute: int | None
     created_at: int
     expires_at: int | None
     revoked_at: int | None
@@ -95,7 +99,7 @@ class Key(Listed):
                 "hint": stored.hint,
                 "state": stored.state(datetime.now(UTC)),
                 "priority": rights.priority.name.lower(),
-                "requests_per_minute": rights.requests_per_minute,
+                **rights.limits.given,
                 "created_at": seconds_of(stored.created_at),
                 "expires_at": seconds_of(rights.expires_at),
                 "revoked_at": seconds_of(stored.revoked_at),
@@ -126,6 +130,21 @@ async def list_all_keys(excerpt: Paged, request: Request, session: Administering
     """List the keys of the tenant, also those that open nothing any more."""
     house: House = request.app.state.house
     return list_page(await list_keys(house.database, session.asker, excerpt), Key.of)
+
+
+@router.get("/{key_id}/limits")
+async def get_key_limits(key_id: str, request: Request, session: Administering) -> LimitList:
+    """List the limits of a key with how much of each is used."""
+    house: House = request.app.state.house
+    return LimitList.of(key_id, await key_standings(house.database, session.asker, key_id))
+
+
+@router.post("/{key_id}/limits")
+async def set_key_limits(key_id: str, body: LimitFields, request: Request, session: Administering) -> LimitList:
+    """Change limits of a key from the next request on: null lifts one, those that are left out stay."""
+    house: House = request.app.state.house
+    await limit_key(house.database, session.asker, key_id, body.changes())
+    return LimitList.of(key_id, await key_standings(house.database, session.asker, key_id))
 
 
 @router.delete("/{key_id}")

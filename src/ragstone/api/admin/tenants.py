@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ragstone.access.grants import LONGEST_NAME, checked_name
+from ragstone.api.admin.limits import LimitFields, LimitList
 from ragstone.api.admin.times import seconds_of
 from ragstone.api.door.identity import May, Operating
 from ragstone.api.pages import Listed, ListPage, Paged, list_page
 from ragstone.bootstrap import House
-from ragstone.domain import Scope
+from ragstone.domain import Asker, Scope
 from ragstone.storage.tenancy.deletion import Deletion, Remover
 from ragstone.storage.tenancy.moving import GRACE, Mover, create
 from ragstone.storage.tenancy.placement import placement_of
-from ragstone.storage.tenancy.tenants import TenantRecord, tenant_page, tenant_record
+from ragstone.storage.tenancy.tenants import TenantRecord, limit_tenant, tenant_page, tenant_record, tenant_standings
 
 router = APIRouter(prefix="/admin/tenants", tags=["administration"])
 
@@ -110,6 +112,22 @@ async def list_all_tenants(excerpt: Paged, request: Request) -> ListPage[Tenant]
     return list_page(await tenant_page(house.database, excerpt), Tenant.of)
 
 
+# Before the next one, whose names have slashes.
+@router.get("/{name:path}/limits")
+async def get_tenant_limits(name: str, request: Request, session: Operating) -> LimitList:
+    """List the limits of a tenant with how much of each is used."""
+    house: House = request.app.state.house
+    return await _limits(house, session.asker, name)
+
+
+@router.post("/{name:path}/limits")
+async def set_tenant_limits(name: str, body: LimitFields, request: Request, session: Operating) -> LimitList:
+    """Change limits of a tenant from the next request on: null lifts one, those that are left out stay."""
+    house: House = request.app.state.house
+    await limit_tenant(house.database, session.asker, name, body.changes())
+    return await _limits(house, session.asker, name)
+
+
 @router.get("/{name:path}", dependencies=_OPERATING)
 async def retrieve_tenant(name: str, request: Request) -> Tenant:
     """Describe a tenant."""
@@ -130,3 +148,8 @@ async def delete_tenant(name: str, request: Request, session: Operating) -> Remo
     """Delete a tenant with all that it has; its keys open nothing from the beginning on."""
     house: House = request.app.state.house
     return RemovedTenant.of(await Remover(house.databases, session.asker, house.bucket).delete(name))
+
+
+async def _limits(house: House, operator: Asker, name: str) -> LimitList:
+    tenant = (await tenant_record(house.database, name)).tenant
+    return LimitList.of(name, await tenant_standings(house.database, replace(operator, tenant=tenant)))

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from ragstone.api.answers.additions import Absent
+
 AttributeValue: TypeAlias = str | float | bool
 
 
@@ -25,6 +27,7 @@ class Scores(BaseModel):
     dense: float = Field(description="Cosine similarity.")
     lexical: float = Field(description="BM25.")
     fused: float = Field(description="From 0 to 1.")
+    rerank: Absent[float] = Field(default=None, description="From 0 to 1; absent where no reranker was asked.")
 
 
 class Text(BaseModel):

@@ -26,7 +26,8 @@ from ragstone.storage.idempotency import LOCK, Claim, IdempotencyKeys, Recorded
 LARGEST_ANSWER = 2**20  # bytes of an answer that is kept
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_UNSETTLED = frozenset({401, 403, 408, 429})  # answers to the caller's standing or to the moment, not to the request
+# Answers to the caller's standing or to the moment, not to the request; 499 to somebody who did not wait for one.
+_UNSETTLED = frozenset({401, 403, 408, 429, 499})
 
 _log = logging.getLogger(__name__)
 

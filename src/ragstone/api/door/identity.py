@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -17,13 +16,13 @@ from ragstone.access.keys import PREFIX, digest
 from ragstone.api import faults
 from ragstone.bootstrap import House, Session
 from ragstone.domain import Asker, Scope
-from ragstone.errors import AuthenticationError, PermissionDeniedError, RagstoneError, RateLimitedError
+from ragstone.errors import AuthenticationError, PermissionDeniedError, RagstoneError
 from ragstone.storage.tenancy.keys import admit
 from ragstone.storage.tenancy.people import groups_of
-from ragstone.storage.tenancy.tenants import find_tenant
+from ragstone.storage.tenancy.tenants import admit_tenant
 
 # Asked by what keeps the service running, and by tools that want to know what can be asked at all.
-OPEN = frozenset({"/livez", "/readyz", "/startupz", "/openapi.json"})
+OPEN = frozenset({"/livez", "/readyz", "/startupz", "/metrics", "/openapi.json"})
 ON_BEHALF_OF = "x-ragstone-on-behalf-of"
 
 _NO_CREDENTIALS = AuthenticationError(
@@ -69,21 +68,20 @@ class Identify:
                 why="it is unknown, expired or revoked",
                 remedy="`ragstone keys create` makes another",
             )
-        if admission.wait_seconds > 0:
-            raise RateLimitedError(
-                "This key has used up its requests for now",
-                remedy=f"Try again in {ceil(admission.wait_seconds)} s",
-                retry_after=ceil(admission.wait_seconds),
-            )
+        if admission.reached is not None:
+            raise admission.reached.refusal()
         return admission.asker
 
     async def _of_token(self, shown: str) -> Asker:
         if self._house.issuers is None:
             raise AuthenticationError("This key opens nothing", remedy="API keys begin with rs-")
         claims = await self._house.issuers.verify(shown)
-        tenant = await find_tenant(self._house.database, claims.tenant)
-        if tenant is None:
+        admitted = await admit_tenant(self._house.database, claims.tenant)
+        if admitted is None:
             raise AuthenticationError("The token names no tenant of this installation")
+        tenant, reached = admitted
+        if reached is not None:
+            raise reached.refusal()
         return person(tenant, claims.user, claims.groups, claims.scopes)
 
     async def _on_behalf_of(self, asker: Asker, user: str) -> Asker:
@@ -105,23 +103,22 @@ _bearer = HTTPBearer(auto_error=False, description="An API key (rs-...) or a tok
 
 
 class May:
-    """What a route asks of its caller: a scope. Gives the route the caller's session."""
+    """What a route asks of its caller: a scope, or one of several. Gives the route the caller's session."""
 
-    def __init__(self, scope: Scope) -> None:
-        """Ask for this scope."""
-        self.scope = scope
+    def __init__(self, *scopes: Scope) -> None:
+        """Ask for one of these scopes."""
+        self.scopes = scopes
 
     def __call__(self, request: Request, _: Annotated[object, Security(_bearer)] = None) -> Session:
         """The caller's session.
 
         Raises:
-            PermissionDeniedError: The key lacks the scope.
+            PermissionDeniedError: The key has none of the scopes.
         """
         asker: Asker = request.state.asker
-        if self.scope not in asker.scopes:
-            raise PermissionDeniedError(
-                f"This key lacks the scope {self.scope}", remedy=f"Use one with the scope {self.scope}"
-            )
+        if asker.scopes.isdisjoint(self.scopes):
+            wanted = " or ".join(self.scopes)
+            raise PermissionDeniedError(f"This key lacks the scope {wanted}", remedy=f"Use one with the scope {wanted}")
         house: House = request.app.state.house
         return house.session(asker)
 
@@ -130,3 +127,4 @@ Reading = Annotated[Session, Depends(May(Scope.READ))]
 Writing = Annotated[Session, Depends(May(Scope.WRITE))]
 Administering = Annotated[Session, Depends(May(Scope.ADMIN))]
 Operating = Annotated[Session, Depends(May(Scope.OPERATOR))]
+Overseeing = Annotated[Session, Depends(May(Scope.ADMIN, Scope.OPERATOR))]

@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ragstone import wire
-from ragstone.domain import Answer, GroundingStatus
+from ragstone.domain import Answer, Finish
 from ragstone.errors import InvalidRequestError, NotFoundError, RagstoneError, RateLimitedError
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens that a language model read and wrote: none where the answer is in the documents' own words."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0  # of the input, that the model server had read before
-    reasoning_tokens: int = 0  # of the output, that are not shown
-
-    def of_response(self) -> dict[str, object]:
-        """As a response counts them."""
-        return {
-            "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens, "cache_write_tokens": 0},
-            "output_tokens": self.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            "total_tokens": self.input_tokens + self.output_tokens,
-        }
-
-    def of_chat(self) -> dict[str, object]:
-        """As a chat completion counts them."""
-        return {
-            "prompt_tokens": self.input_tokens,
-            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
-            "completion_tokens": self.output_tokens,
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            "total_tokens": self.input_tokens + self.output_tokens,
-        }
 
 
 class FailureCode(StrEnum):
@@ -87,30 +56,22 @@ class CutShort(StrEnum):
     CONTENT_FILTER = "content_filter"
 
 
+_CUTS = {Finish.LENGTH: CutShort.MAX_OUTPUT_TOKENS, Finish.FILTER: CutShort.CONTENT_FILTER}
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """What is known once there is nothing more to come; all of it is unknown until then."""
 
     at: float | None = None  # seconds since 1970
-    grounding: GroundingStatus | None = None
-    timings_ms: Mapping[str, float] = field(default_factory=dict)  # by hop
-    usage: Usage | None = None
-    degraded: str = ""  # why a fallback answered; empty: none did
+    answer: Answer | None = None
     failure: Failure | None = None
-    cut_short: CutShort | None = None
 
-    @classmethod
-    def of(cls, answer: Answer, at: float, usage: Usage = Usage(), degraded: str = "") -> Ending:
-        """Of a finished answer."""
-        return cls(at, answer.status, answer.timings_ms, usage, degraded)
+    @property
+    def cut_short(self) -> CutShort | None:
+        """Why the answer stops before its end, if it does."""
+        return None if self.answer is None else _CUTS.get(self.answer.provenance.finish)
 
     def additions(self) -> dict[str, object]:
         """What this service tells beyond the published fields, as far as it is known."""
-        added: dict[str, object] = {}
-        if self.grounding is not None:
-            added["grounding"] = {"status": self.grounding.value}
-        if self.timings_ms:
-            added["timings_ms"] = wire.timings(self.timings_ms)
-        if self.degraded:
-            added |= {"degraded": True, "degraded_reason": self.degraded}
-        return added
+        return {} if self.answer is None else wire.account(self.answer)

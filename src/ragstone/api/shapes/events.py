@@ -6,29 +6,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from ragstone.answer.tell import tell
+from ragstone.api.shapes import sse
 from ragstone.api.shapes.asked import Asked
 from ragstone.api.shapes.citations import file_citation
-from ragstone.api.shapes.ending import CutShort, Ending, Failure
+from ragstone.api.shapes.ending import Ending, Failure
 from ragstone.api.shapes.items import message, output_text, search_call
-from ragstone.api.shapes.pieces import pieces
-from ragstone.api.shapes.response import Draft, Status, output, response
-from ragstone.domain import Answer, Citation, Hit
+from ragstone.api.shapes.response import Draft, Status, output, response, status_of
+from ragstone.domain import Answer, Citation, Cited, Found, Hit, Searching, Wrote
 
 Event: TypeAlias = dict[str, object]
+
+_DELTA = "response.output_text.delta"
 
 
 class ResponseStream:
     """Turns what becomes known of an answer into events; each step returns those that are due.
 
     The steps, in order: `create`, `start`, `search`, `found`, then `write` and `cite` as often as need be, and one of
-    `complete`, `cut_short`, `cancel` and `fail`, the last two of which may come at any time. A search can be left out.
-    What was told adds up to the response of the last event.
+    `conclude`, `cancel` and `fail`, the last two of which may come at any time. A search can be left out. What was told
+    adds up to the response of the last event.
     """
 
     def __init__(self, asked: Asked) -> None:
         """Nothing is known yet."""
         self._asked = asked
-        self._draft = Draft()
+        self._draft = Draft()  # but for the words
+        self._words: list[str] | None = None  # None: nothing has been said yet
         self._told = 0  # events so far
 
     def create(self) -> list[Event]:
@@ -62,8 +66,22 @@ class ResponseStream:
         opening = self._open()
         if not text:
             return opening
-        self._draft = replace(self._draft, text=f"{self._draft.text}{text}")
-        return [*opening, self._part("response.output_text.delta", delta=text, logprobs=[])]
+        self._say(text)
+        return [*opening, self._part(_DELTA, delta=text, logprobs=[])]
+
+    def written(self, text: str) -> bytes:
+        """The events of `write` as they go over the wire: a model's words come one by one, and each costs time."""
+        opening = sse.events(self._open())
+        if not text:
+            return opening
+        self._say(text)
+        self._told += 1
+        event = (
+            f'event: {_DELTA}\ndata: {{"type":"{_DELTA}","sequence_number":{self._told - 1},'
+            f'"item_id":"{self._asked.message_id}","output_index":{self._message_index},"content_index":0,'
+            f'"delta":{sse.quoted(text)},"logprobs":[]}}\n\n'
+        )
+        return opening + event.encode()
 
     def cite(self, citation: Citation) -> list[Event]:
         """What was written last rests on this."""
@@ -75,17 +93,27 @@ class ResponseStream:
         )
         return [*opening, added]
 
-    def complete(self, ending: Ending) -> list[Event]:
-        """The answer is whole, even if nothing was said."""
-        opening = self._open()
-        closing = self._close("completed")
-        return [*opening, *closing, self._state("response.completed", Status.COMPLETED, ending)]
+    def tell(self, event: Searching | Found | Wrote | Cited) -> list[Event]:
+        """What is due once this has become known."""
+        match event:
+            case Searching(queries):
+                return self.search(queries) if self._draft.queries is None else []
+            case Found(hits, queries):
+                return self.found(hits, queries) if self._draft.hits is None else []
+            case Wrote(text):
+                return self.write(text)
+            case Cited(citation):
+                return self.cite(citation)
 
-    def cut_short(self, reason: CutShort, ending: Ending) -> list[Event]:
-        """The answer has to stop here."""
-        closing = self._close("incomplete")
-        ending = replace(ending, cut_short=reason)
-        return [*closing, self._state("response.incomplete", Status.INCOMPLETE, ending)]
+    def conclude(self, ending: Ending) -> list[Event]:
+        """There is nothing more to come, even if nothing was said; an answer may have to stop before its end."""
+        answer, status = ending.answer, status_of(ending)
+        if answer is not None and self._draft.queries is not None:
+            # Behind the search that was told of, there may have been more of them.
+            self._draft = replace(self._draft, queries=answer.queries or self._draft.queries, hits=answer.nearest)
+        opening = self._open()
+        closing = self._close("completed" if status is Status.COMPLETED else "incomplete")
+        return [*opening, *closing, self._state(f"response.{status.value}", status, ending)]
 
     def fail(self, failure: Failure) -> list[Event]:
         """There will be no answer; before `create` there is not even a response that could say so."""
@@ -101,11 +129,15 @@ class ResponseStream:
         """There will be no answer, since the asker called it off; no event of that name is published."""
         return [self._state("response.incomplete", Status.CANCELLED)]
 
+    def _say(self, text: str) -> None:
+        assert self._words is not None
+        self._words.append(text)
+
     def _open(self) -> list[Event]:
         """The message and its text, if they have not begun yet."""
-        if self._draft.text is not None:
+        if self._words is not None:
             return []
-        self._draft = replace(self._draft, text="")
+        self._words = []
         item = message(self._asked, "in_progress", [])
         return [
             self._event("response.output_item.added", output_index=self._message_index, item=item),
@@ -113,10 +145,8 @@ class ResponseStream:
         ]
 
     def _close(self, status: str) -> list[Event]:
-        """The message and its text, if they have begun."""
-        text = self._draft.text
-        if text is None:
-            return []
+        """The message and its text."""
+        text = "".join(self._words or ())
         part = output_text(text, self._draft.citations)
         item = message(self._asked, status, [part])
         return [
@@ -130,7 +160,8 @@ class ResponseStream:
         return 0 if self._draft.queries is None else 1
 
     def _state(self, kind: str, status: Status, ending: Ending | None = None) -> Event:
-        return self._event(kind, response=response(self._asked, status, self._draft, ending or Ending()))
+        draft = self._draft if self._words is None else replace(self._draft, text="".join(self._words))
+        return self._event(kind, response=response(self._asked, status, draft, ending or Ending()))
 
     def _search(self, state: str) -> Event:
         kind = f"response.file_search_call.{state}"
@@ -152,14 +183,14 @@ def opening(stream: ResponseStream) -> list[Event]:
 
 def telling(stream: ResponseStream, answer: Answer, ending: Ending) -> Iterator[Event]:
     """All that follows once the answer is there."""
-    yield from stream.found(answer.nearest, answer.queries)
-    for piece in pieces(answer):
-        yield from stream.cite(piece) if isinstance(piece, Citation) else stream.write(piece)
-    yield from stream.complete(ending)
+    for event in tell(answer, begin=Found):
+        if not isinstance(event, Answer):
+            yield from stream.tell(event)
+    yield from stream.conclude(ending)
 
 
 def play(asked: Asked, answer: Answer, ending: Ending) -> Iterator[Event]:
-    """A finished answer told from its beginning; the last event holds the response that `completed` makes of it."""
+    """A finished answer told from its beginning; the last event holds the response that `concluded` makes of it."""
     stream = ResponseStream(asked)
     yield from opening(stream)
     yield from telling(stream, answer, ending)

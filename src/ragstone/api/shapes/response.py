@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ragstone.api.shapes.asked import Asked
-from ragstone.api.shapes.ending import CutShort, Ending, Failure
+from ragstone.api.shapes.ending import Ending, Failure
 from ragstone.api.shapes.items import message, output_text, search_call
+from ragstone.api.shapes.usage import of_response
 from ragstone.domain import Answer, Citation, Hit
 
 
@@ -54,9 +55,17 @@ def in_progress(asked: Asked, draft: Draft = _NOTHING) -> dict[str, object]:
     return response(asked, Status.IN_PROGRESS, draft)
 
 
-def completed(asked: Asked, answer: Answer, ending: Ending) -> dict[str, object]:
-    """A response with its whole answer."""
-    return response(asked, Status.COMPLETED, Draft.of(asked, answer), ending)
+def concluded(asked: Asked, ending: Ending) -> dict[str, object]:
+    """A response with all that will ever be known of it."""
+    draft = Draft() if ending.answer is None else Draft.of(asked, ending.answer)
+    return response(asked, status_of(ending), draft, ending)
+
+
+def status_of(ending: Ending) -> Status:
+    """What a response is that ended so: an answer that had to stop before its end is not completed."""
+    if ending.failure is not None:
+        return Status.FAILED
+    return Status.COMPLETED if ending.cut_short is None else Status.INCOMPLETE
 
 
 def cancelled(asked: Asked, draft: Draft = _NOTHING) -> dict[str, object]:
@@ -69,27 +78,23 @@ def failed(asked: Asked, failure: Failure, draft: Draft = _NOTHING) -> dict[str,
     return response(asked, Status.FAILED, draft, Ending(failure=failure))
 
 
-def incomplete(asked: Asked, cut_short: CutShort, draft: Draft = _NOTHING) -> dict[str, object]:
-    """A response that had to stop before its end, with the reason and with what there is of it."""
-    return response(asked, Status.INCOMPLETE, draft, Ending(cut_short=cut_short))
-
-
 def response(asked: Asked, status: Status, draft: Draft = _NOTHING, ending: Ending = _OPEN) -> dict[str, object]:
     """A response in any state.
 
-    Tokens are absent until they are counted, since the published description knows no null there.
+    Tokens are absent until they are counted, since the published description knows no null there. The model is the one
+    that was asked for, until it is known which one answered.
     """
-    usage = {} if ending.usage is None else {"usage": ending.usage.of_response()}
-    failure = ending.failure
+    answer, failure, cut_short = ending.answer, ending.failure, ending.cut_short
+    usage = {} if answer is None else {"usage": of_response(answer.provenance.usage)}
     return {
         "id": asked.id,
         "object": "response",
         "created_at": asked.created_at,
         "completed_at": ending.at if status is Status.COMPLETED else None,
         "status": status.value,
-        "model": asked.model,
+        "model": asked.model if answer is None else answer.provenance.model,
         "error": None if failure is None else {"code": failure.code.value, "message": failure.message},
-        "incomplete_details": None if ending.cut_short is None else {"reason": ending.cut_short.value},
+        "incomplete_details": None if cut_short is None else {"reason": cut_short.value},
         "output": output(asked, status, draft),
         "conversation": None,
         **_settings(asked),
