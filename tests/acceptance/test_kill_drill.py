@@ -19,7 +19,7 @@ from ragstone.bootstrap import DATABASE
 from ragstone.storage.embedded import EmbeddedServer
 
 # The suite does a few; docs/figures.md has the outcome of 200: RAGSTONE_DRILL_ROUNDS=200 runs them again.
-ROUNDS = int(os.environ.get("RAGSTONE_DRILL_ROUNDS", "15"))
+ROUNDS = int(os.environ.get("RAGSTONE_DRILL_ROUNDS", "8"))
 
 
 @pytest.fixture

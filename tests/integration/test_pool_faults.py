@@ -144,6 +144,7 @@ async def test_leaving_hangs_up_on_the_server(server: Misbehaving) -> None:
     await events.aclose()
     await hung_up(server, before)
     assert_at_rest(pool)
+    await pool.close()
 
 
 async def test_beside_a_silent_server_another_one_is_asked_and_the_silent_one_hung_up_on(server: Misbehaving) -> None:

@@ -178,7 +178,7 @@ def test_the_stock_client_reads_a_completion_as_it_was_written(name: str) -> Non
     assert read.to_dict(mode="json") == whole(ANSWERS[name])
 
 
-@pytest.mark.parametrize("name", ANSWERS.keys() - {"cut short"})
+@pytest.mark.parametrize("name", [name for name in ANSWERS if name != "cut short"])
 def test_the_stock_client_s_helper_accumulates_the_same_completion(name: str) -> None:
     with (
         streaming(wire(chunks(ANSWERS[name]))) as client,

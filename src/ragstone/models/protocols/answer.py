@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from aiohttp import ClientError, ClientResponse
+
 from ragstone.models.protocols.connections import Connections
 from ragstone.models.protocols.deadlines import Deadlines
-from ragstone.models.protocols.http.connection import Connection, HungUpError
-from ragstone.models.protocols.http.framing import MalformedError
 from ragstone.models.protocols.trouble import Speaker, cut, garbage, too_slow
 
 
@@ -17,14 +18,19 @@ class Answer:
     """To be read inside `async with`; leaving it early hangs up."""
 
     def __init__(
-        self, connections: Connections, connection: Connection, deadlines: Deadlines, speaker: Speaker
+        self, connections: Connections, response: ClientResponse, deadlines: Deadlines, speaker: Speaker
     ) -> None:
-        """Nothing is sent yet."""
-        self._connections, self._connection = connections, connection
+        """Its status and headers have come."""
+        self._connections, self._response = connections, response
         self._deadlines, self.speaker = deadlines, speaker
         self._is_known = False
-        self.status = 0
+        self._is_cut = False
+        self.status = response.status
         self.headers: Mapping[str, str] = {}
+        for name, value in response.headers.items():
+            key = name.lower()
+            self.headers[key] = f"{self.headers[key]}, {value}" if key in self.headers else value
+        connections.begun(response, self.headers)
 
     async def __aenter__(self) -> Self:
         """Read it inside."""
@@ -32,40 +38,20 @@ class Answer:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         """Give the connection back, or hang up if there is more to come."""
-        connection = self._connection
-        if connection.done:
-            self._connections.take_back(connection)
-        elif kind is None and self._is_known and connection.open:
-            self._connections.drain(connection)
-        else:
-            connection.abort()
+        response = self._response
+        if kind is None and self._is_known and not (response.closed or self._is_cut):
+            self._connections.drain(response)
+            return
+        connection = response.connection  # none where the answer has come to its end
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()  # `close` would wait for TLS to say goodbye
+        response.close()
+        await self._connections.left()
 
     @property
     def kind(self) -> str:
         """The media type."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    async def begin(self, request: bytes) -> None:
-        """Send the request and wait for the status.
-
-        Raises:
-            HungUpError: The connection ended before there was one.
-            MemberError: There is none in time, or it is none.
-        """
-        connection = self._connection
-        try:
-            connection.send(request)
-            head = await connection.head(self._deadlines.until)
-        except TimeoutError:
-            connection.abort()
-            raise too_slow(self.speaker, self._deadlines) from None
-        except MalformedError as error:
-            raise garbage(self.speaker, str(error)) from None
-        except BaseException:
-            connection.abort()
-            raise
-        self.status, self.headers = head.status, head.headers
-        self._connections.heed(head.headers)
 
     async def read(self) -> bytes:
         """The next bytes; empty at the end.
@@ -73,14 +59,21 @@ class Answer:
         Raises:
             MemberError: They do not come in time, or the connection ended.
         """
+        if self._is_cut:
+            raise cut(self.speaker)
+        content = self._response.content
         try:
-            return await self._connection.read(self._deadlines.until)
+            async with asyncio.timeout_at(self._deadlines.until):
+                return await content.readany()
         except TimeoutError:
             raise too_slow(self.speaker, self._deadlines) from None
-        except HungUpError:
+        except ClientError:
+            # aiohttp tells the end of the connection before what had come until then.
+            self._is_cut = True
+            content.set_exception(None)  # type: ignore[arg-type]
+            if rest := content.read_nowait():
+                return rest
             raise cut(self.speaker) from None
-        except MalformedError as error:
-            raise garbage(self.speaker, str(error)) from None
 
     async def whole(self, most: int) -> bytes:
         """All of it.

@@ -6,12 +6,15 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
+from io import BytesIO
 
 import httpx2
+from aiohttp import ClientError, ClientTimeout
+from yarl import URL
 
 from ragstone.errors import SettingsError
 from ragstone.models.faults import MemberError
@@ -19,13 +22,15 @@ from ragstone.models.protocols.answer import Answer
 from ragstone.models.protocols.connections import Connections
 from ragstone.models.protocols.credentials import Key
 from ragstone.models.protocols.deadlines import Deadlines
-from ragstone.models.protocols.http.address import Address
-from ragstone.models.protocols.http.connection import HungUpError
-from ragstone.models.protocols.trouble import Speaker, garbage, no_connection, refusal
+from ragstone.models.protocols.proxies import proxy_of
+from ragstone.models.protocols.trouble import Speaker, garbage, refusal
+from ragstone.models.protocols.unheard import unheard
 from ragstone.settings.models import Model, Protocol
 
 _MOST_ERROR = 1 << 16  # bytes of an error that are read
 _ERROR_SECONDS = 1.0  # for them
+_LARGE = 1 << 20  # bytes of a request; aiohttp warns of larger ones unless they are read in pieces
+_EXPECTED = (ClientError, TimeoutError, UnicodeError)  # the last of names of hosts that are none
 _OWN = {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding"}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KEY_HEADERS = {Protocol.AZURE: "api-key", Protocol.ANTHROPIC: "x-api-key"}
@@ -35,22 +40,25 @@ _ANTHROPIC_VERSION = "2023-06-01"
 class Client:
     """One member's server: its connections, its key, and what it has told of itself.
 
-    Proxies of the environment are not used, and redirects are not followed.
+    Proxies of the environment are used, and redirects are not followed: they could lead a key elsewhere.
     """
 
     def __init__(self, model: Model) -> None:
         """Nothing is connected yet.
 
         Raises:
-            SettingsError: The address or a header does not fit, or `ca_file` cannot be read.
+            SettingsError: The address, its proxy or a header does not fit, or `ca_file` cannot be read.
         """
         self._model = model
         try:
-            self._address = Address.of(model.url)
+            self._url = str(URL(model.url)).rstrip("/")
+            self._proxy = proxy_of(self._url)
         except ValueError as error:
             raise SettingsError(f"The address of the model {model.name} does not fit", why=str(error)) from None
-        self._connections = Connections(self._address, _context(model) if self._address.is_tls else None)
-        self._head = _fixed_head(model, self._address)
+        self._tls = _context(model) if self._url.startswith("https:") else None
+        self._headers = _fixed_headers(model)
+        self._connections: dict[asyncio.AbstractEventLoop, Connections] = {}
+        self._is_closed = False
         self._key = Key(model)
         self.found: str | None = None  # the server's name for the model, where none was given
         self.metadata: object = None  # what the server says of the model, where its protocol has that
@@ -58,7 +66,9 @@ class Client:
 
     async def close(self) -> None:
         """End the connections that are not in use; those that are end with their answers."""
-        await self._connections.close()
+        self._is_closed = True
+        here = asyncio.get_running_loop()
+        await self._end([loop for loop in self._connections if loop is here or loop.is_closed()])
 
     async def get(self, path: str, deadlines: Deadlines) -> Answer:
         """Ask for what is there.
@@ -66,7 +76,7 @@ class Client:
         Raises:
             MemberError: As `post`.
         """
-        return await self._ask(self._request("GET", path), deadlines, self._speaker())
+        return await self._ask("GET", path, b"", deadlines)
 
     async def post(self, path: str, body: Mapping[str, object], deadlines: Deadlines, prompt: str = "") -> Answer:
         """Send a document; returns when the answer begins, with status 200. `prompt` is never repeated in errors.
@@ -76,26 +86,29 @@ class Client:
         """
         # Lone surrogates, which JSON could carry and no model reads, become question marks.
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        return await self._ask(self._request("POST", path, content), deadlines, self._speaker(prompt))
+        return await self._ask("POST", path, content, deadlines, prompt)
 
-    def _speaker(self, prompt: str = "") -> Speaker:
-        return Speaker(self._model.name, self._key.hidden, prompt)
-
-    def _request(self, method: str, path: str, content: bytes = b"") -> bytes:
-        lines = [f"{method} {self._address.path}{path} HTTP/1.1", *self._head]
-        key = self._key.read()
-        if key is not None:
-            name = _KEY_HEADERS.get(self._model.protocol)
-            lines.append(f"{name}: {key}" if name else f"authorization: Bearer {key}")
-        if method == "POST":
-            lines += ["content-type: application/json", f"content-length: {len(content)}"]
-        return "\r\n".join([*lines, "", ""]).encode("ascii") + content
-
-    async def _ask(self, request: bytes, deadlines: Deadlines, speaker: Speaker) -> Answer:
+    async def _ask(self, method: str, path: str, content: bytes, deadlines: Deadlines, prompt: str = "") -> Answer:
+        headers = self._request_headers(method)
+        speaker = Speaker(self._model.name, self._key.hidden, prompt)
+        connections = await self._here()
+        connections.entered()
         try:
-            answer = await self._begun(request, deadlines, speaker)
-        except HungUpError:
-            raise no_connection(speaker, ConnectionError(None, "it hung up before it answered")) from None
+            async with asyncio.timeout_at(deadlines.until):
+                response = await connections.session.request(
+                    method,
+                    URL(self._url + path, encoded=True),
+                    data=BytesIO(content) if len(content) > _LARGE else content or None,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=ClientTimeout(connect=deadlines.connect_seconds),
+                )
+        except BaseException as error:
+            await connections.left()
+            if isinstance(error, _EXPECTED):
+                raise unheard(speaker, error, deadlines) from None
+            raise
+        answer = Answer(connections, response, deadlines, speaker)
         if answer.status == HTTPStatus.OK and answer.headers.get("content-encoding", "identity") == "identity":
             return answer
         async with answer:
@@ -106,20 +119,27 @@ class Client:
             self.found = None  # another model may be there now
         raise refusal(speaker, answer.status, answer.headers, body)
 
-    async def _begun(self, request: bytes, deadlines: Deadlines, speaker: Speaker) -> Answer:
-        connections = self._connections
-        rested = connections.rested()
-        if rested is not None:
-            answer = Answer(connections, rested, deadlines, speaker)
-            try:
-                await answer.begin(request)
-            except HungUpError:
-                pass  # it ended while it rested, which says nothing about the server
-            else:
-                return answer
-        answer = Answer(connections, await connections.open(deadlines, speaker), deadlines, speaker)
-        await answer.begin(request)
-        return answer
+    async def _here(self) -> Connections:
+        """Those of this event loop."""
+        loop = asyncio.get_running_loop()
+        found = self._connections.get(loop)
+        if found is None or found.is_closed:
+            await self._end([former for former in self._connections if former.is_closed()])
+            found = Connections(self._headers, self._proxy, self._tls, is_ending=self._is_closed)
+            self._connections[loop] = found
+        return found
+
+    async def _end(self, loops: Sequence[asyncio.AbstractEventLoop]) -> None:
+        for loop in loops:
+            await self._connections.pop(loop).close()
+
+    def _request_headers(self, method: str) -> dict[str, str]:
+        headers = {"content-type": "application/json"} if method == "POST" else {}
+        key = self._key.read()
+        if key is not None:
+            name = _KEY_HEADERS.get(self._model.protocol)
+            headers[name or "authorization"] = key if name else f"Bearer {key}"
+        return headers
 
 
 async def _error_body(answer: Answer) -> bytes:
@@ -149,8 +169,8 @@ def _system_context() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
-def _fixed_head(model: Model, address: Address) -> list[str]:
-    """The lines that every request has."""
+def _fixed_headers(model: Model) -> dict[str, str]:
+    """What every request has."""
     given = {name.lower(): value for name, value in model.headers.items()}
     for name, value in given.items():
         if not _NAME.fullmatch(name) or not (value.isascii() and value.isprintable()) or name in _OWN:
@@ -158,8 +178,7 @@ def _fixed_head(model: Model, address: Address) -> list[str]:
                 f"The header {name!r} of the model {model.name} cannot be sent",
                 remedy="Headers are one line of ASCII each, and no part of how HTTP itself works",
             )
-    own = {"user-agent": "ragstone", "accept": "*/*"}
+    own = {"user-agent": "ragstone", "accept": "*/*", "accept-encoding": "identity"}
     if model.protocol is Protocol.ANTHROPIC:
         own["anthropic-version"] = _ANTHROPIC_VERSION
-    lines = [f"host: {address.authority}", "accept-encoding: identity"]
-    return lines + [f"{name}: {value}" for name, value in {**own, **given}.items()]
+    return {**own, **given}

@@ -6,98 +6,173 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping
+from functools import partial
+from weakref import WeakKeyDictionary, WeakSet
 
-from ragstone.models.protocols.deadlines import Deadlines
-from ragstone.models.protocols.http.address import Address
-from ragstone.models.protocols.http.connection import Connection
-from ragstone.models.protocols.trouble import Speaker, no_connection, too_slow
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientPayloadError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    StreamReader,
+    TCPConnector,
+)
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 _IDLE_SECONDS = 15.0  # connections that rest for longer are not trusted
 _BEFORE_SECONDS = 1.0  # nor those that the server is about to close
 _KEEP_ALIVE = re.compile(r"timeout=(\d{1,6})")
-_MOST_IDLE = 64
 _DRAIN_SECONDS = 1.0  # for the last bytes of an answer whose content is known
-_EYEBALLS_SECONDS = 0.25  # between two addresses of a host (RFC 8305)
+_UNREAD = 1 << 17  # bytes; when twice as many wait for a reader, the server is slowed down
 
 
 class Connections:
-    """As many as there are requests at a time; those that rest are used again, the one that rested least first."""
+    """As many as there are requests at a time, all of one event loop."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
-        """Nothing is connected yet."""
-        self._address, self._tls = address, tls
-        self._idle: list[Connection] = []
-        self._draining: set[Connection] = set()
-        self._idle_seconds = _IDLE_SECONDS
-        self._closed = False
+    def __init__(
+        self, headers: Mapping[str, str], proxy: str | None, tls: ssl.SSLContext | None, *, is_ending: bool
+    ) -> None:
+        """Nothing is connected yet; called by the event loop that asks.
 
-    async def open(self, deadlines: Deadlines, speaker: Speaker) -> Connection:
-        """A new one.
-
-        Raises:
-            MemberError: Nobody can be reached.
+        Args:
+            headers: Of every request.
+            proxy: Where requests are sent instead of to the server.
+            tls: None: aiohttp's own, which nothing uses where the address is none of TLS.
+            is_ending: Whether they end as soon as none is in use.
         """
-        loop, address = asyncio.get_running_loop(), self._address
-        try:
-            async with asyncio.timeout_at(deadlines.connect):
-                _, connection = await loop.create_connection(
-                    Connection, address.host, address.port, ssl=self._tls, happy_eyeballs_delay=_EYEBALLS_SECONDS
-                )
-        except TimeoutError as error:
-            if loop.time() >= deadlines.total:
-                raise too_slow(speaker, deadlines) from None
-            raise no_connection(speaker, error) from None
-        except OSError as error:
-            raise no_connection(speaker, error) from None
-        except UnicodeError:
-            raise no_connection(speaker, OSError(None, "that is no name of a host")) from None
-        return connection
+        self._connector = _Connector(tls)
+        self.session = ClientSession(
+            connector=self._connector,
+            headers=headers,
+            proxy=proxy,
+            cookie_jar=DummyCookieJar(),
+            timeout=ClientTimeout(total=None),
+            auto_decompress=False,
+            read_bufsize=_UNREAD,
+            middlewares=(self._connector.ask,),
+        )
+        self._draining: set[asyncio.Task[None]] = set()
+        self._in_use = 0
+        self._is_ending = is_ending
 
-    def rested(self) -> Connection | None:
-        """One that can be used again, if there is one."""
-        loop = asyncio.get_running_loop()
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.loop is not loop:
-                continue  # its event loop has ended, and the connection with it
-            if connection.open and loop.time() < connection.trusted_until:
-                return connection
-            connection.abort()
-        return None
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be asked over them any more."""
+        return self.session.closed
 
-    def take_back(self, connection: Connection) -> None:
-        """Keep it for the next request, if it can be."""
-        if not connection.reusable or self._closed or len(self._idle) >= _MOST_IDLE:
-            connection.abort()
-            return
-        connection.trusted_until = connection.loop.time() + self._idle_seconds
-        self._idle.append(connection)
+    @property
+    def is_draining(self) -> bool:
+        """Whether the last bytes of an answer are waited for."""
+        return bool(self._draining)
 
-    def drain(self, connection: Connection) -> None:
-        """Take it back once the rest of an answer has come, of which nothing is needed."""
+    def entered(self) -> None:
+        """A request begins; `left` follows."""
+        self._in_use += 1
 
-        def finished() -> None:
-            connection.when_finished(None)
-            self._draining.discard(connection)
-            timer.cancel()
-            self.take_back(connection)
+    async def left(self) -> None:
+        """It is over, with its answer."""
+        self._in_use -= 1
+        if self._is_ending and not self._in_use:
+            await self.session.close()
 
-        timer = connection.loop.call_later(_DRAIN_SECONDS, connection.abort)
-        self._draining.add(connection)
-        connection.when_finished(finished)
+    def drain(self, response: ClientResponse) -> None:
+        """Take a connection back once the rest of an answer has come, of which nothing is needed; `left` follows."""
+        task = asyncio.create_task(self._drained(response))
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
 
-    def heed(self, headers: Mapping[str, str]) -> None:
-        """Remember for how long the server keeps connections that rest, if it says so."""
+    def begun(self, response: ClientResponse, headers: Mapping[str, str]) -> None:
+        """Look after an answer's connection; remember for how long the server keeps it, if it says so."""
+        if response.connection is not None and response.connection.protocol is not None:
+            self._connector.reading[response.connection.protocol] = response.content
         said = _KEEP_ALIVE.search(headers.get("keep-alive", ""))
         if said:
-            self._idle_seconds = min(_IDLE_SECONDS, max(0.0, int(said[1]) - _BEFORE_SECONDS))
+            self._connector.idle_seconds = min(_IDLE_SECONDS, max(0.0, int(said[1]) - _BEFORE_SECONDS))
 
     async def close(self) -> None:
         """End those that are not in use; those that are end with their answers."""
-        self._closed = True
-        loop = asyncio.get_running_loop()
-        for connection in [*self._idle, *self._draining]:
-            if connection.loop is loop:
-                connection.abort()
-        self._idle.clear()
-        await asyncio.sleep(0)  # the event loop closes the sockets in its next round
+        self._is_ending = True
+        for task in self._draining:
+            task.cancel()
+        await asyncio.gather(*self._draining, return_exceptions=True)
+        if not self._in_use:
+            await self.session.close()
+
+    async def _drained(self, response: ClientResponse) -> None:
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while await response.content.readany():
+                    pass
+        except (TimeoutError, ClientError):
+            pass
+        finally:
+            response.close()  # nothing, where it has come to its end
+            await self.left()
+
+
+class _Connector(TCPConnector):
+    """Uses connections again only where that is safe."""
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        super().__init__(limit=0, keepalive_timeout=_IDLE_SECONDS, ssl=tls or True)
+        self.idle_seconds = _IDLE_SECONDS
+        self._rested: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()  # since when
+        self._tried: WeakSet[ClientRequest] = WeakSet()  # over a connection that had rested
+        self.reading: WeakKeyDictionary[ResponseHandler, StreamReader] = WeakKeyDictionary()  # what comes now
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> Connection:
+        """One on which nothing has come that nobody asked for; at the second attempt a new one."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            assert protocol is not None
+            since = self._rested.get(protocol)
+            if since is None or self._is_trusted(protocol, since, req):
+                break
+            connection.close()
+        if since is not None:
+            self._tried.add(req)
+        elif protocol.closed is not None:
+            protocol.closed.add_done_callback(partial(self._lost, protocol))
+        connection.add_callback(lambda: self._rests(protocol))
+        return connection
+
+    async def ask(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Ask anew, once, when a connection ends that had rested, which says nothing about the server."""
+        try:
+            return await handler(request)
+        except ClientConnectorError:
+            raise
+        except (ClientOSError, ServerDisconnectedError):
+            if request not in self._tried:
+                raise
+            return await handler(request)
+
+    def _is_trusted(self, protocol: ResponseHandler, since: float, request: ClientRequest) -> bool:
+        # `should_close`: what came since its last answer would be taken for the next one.
+        is_fresh = self._loop.time() < since + self.idle_seconds
+        return is_fresh and not protocol.should_close and request not in self._tried
+
+    def _lost(self, protocol: ResponseHandler, closed: asyncio.Future[None]) -> None:
+        """Tell who reads, which aiohttp leaves out where the connection ended because an answer became malformed."""
+        error = None if closed.cancelled() else closed.exception()
+        content = self.reading.get(protocol)
+        if content is not None and not content.is_eof() and content.exception() is None:
+            content.set_exception(ClientPayloadError(), error or ServerDisconnectedError())
+
+    def _rests(self, protocol: ResponseHandler) -> None:
+        self._rested[protocol] = self._loop.time()

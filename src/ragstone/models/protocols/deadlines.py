@@ -31,6 +31,11 @@ class Deadlines:
         """Whether what is waited for is late."""
         return self._now() >= self.until
 
+    @property
+    def connect_seconds(self) -> float:
+        """What is left for a connection, more than 0."""
+        return max(self.connect - self._now(), 1e-3)
+
     def fault(self) -> tuple[Fault, str]:
         """Which of them has passed, and that in words."""
         if self.until >= self.total:

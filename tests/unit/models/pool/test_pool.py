@@ -240,3 +240,4 @@ async def test_every_member_is_asked_something_when_it_is_checked() -> None:
     assert "cannot be reached" in e.error
     assert all(one.state is State.READY for one in pool.state())
     assert_at_rest(pool, stage)
+    await pool.close()

@@ -51,9 +51,9 @@ def member(url: str, timeouts: Mapping[str, float] = PATIENT, **fields: object) 
 
 async def settled(client: Client) -> None:
     """Once no connection waits for the last bytes of an answer."""
-    connections = client._connections
+    connections = client._connections.values()
     for _ in range(1000):
-        if not connections._draining:
+        if not any(each.is_draining for each in connections):
             return
         await asyncio.sleep(0.005)
     raise AssertionError("an answer has no end")

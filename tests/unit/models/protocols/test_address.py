@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import pytest
-from unit.models.protocols.conftest import QUESTION, member
+from misbehaving import Misbehaving
+from unit.models.protocols.conftest import QUESTION, Talking, member
 
 from ragstone.models.protocols import openai
-from ragstone.models.protocols.http.address import Address
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("url", "host", "port", "authority", "path"),
+    ("url", "host", "target"),
     [
-        ("http://host", "host", 80, "host", ""),
-        ("https://host/", "host", 443, "host", ""),
-        ("https://host:8443/a/v1/", "host", 8443, "host:8443", "/a/v1"),
-        ("http://host:80/v1", "host", 80, "host", "/v1"),
-        ("http://[::1]:8000/v1", "::1", 8000, "[::1]:8000", "/v1"),
-        ("http://Münster.example/ä", "xn--mnster-3ya.example", 80, "xn--mnster-3ya.example", "/%C3%A4"),
+        ("http://host", "host", "http://host/chat/completions"),
+        ("http://host:80/v1/", "host", "http://host/v1/chat/completions"),
+        ("http://host:8443/a/v1/", "host:8443", "http://host:8443/a/v1/chat/completions"),
+        ("http://[2001:db8::1]:8000/v1", "[2001:db8::1]:8000", "http://[2001:db8::1]:8000/v1/chat/completions"),
+        ("http://Münster.example/ä", "xn--mnster-3ya.example", "http://xn--mnster-3ya.example/%C3%A4/chat/completions"),
     ],
 )
-def test_an_address_has_its_parts(url: str, host: str, port: int, authority: str, path: str) -> None:
-    found = Address.of(url)
-    assert (found.host, found.port, found.authority, found.path) == (host, port, authority, path)
-    assert found.is_tls is url.startswith("https")
+async def test_requests_go_where_the_address_says(
+    server: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch, url: str, host: str, target: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.host)  # which hears of any host
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert (await talk(member(url))).ended
+    assert (server.requests[0].path, server.requests[0].headers["host"]) == (target, host)
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 import warnings
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from certificates import self_signed
 from loopback import until
 from misbehaving import Misbehaving
 from model_faults import FAULTS
-from model_replies import Asked, Reply, Sound
+from model_replies import Asked, End, Reply, Sound, chunk
 from unit.models.protocols.conftest import QUESTION, Opening, Talking, member, settled, talked
 
-from ragstone.domain import Piece
+from ragstone.domain import ChatRequest, Ended, Message, Piece, Role
 from ragstone.errors import SettingsError
-from ragstone.models.faults import Fault
+from ragstone.models.faults import Fault, MemberError
 from ragstone.models.protocols import Client, open_chat
 
 pytestmark = pytest.mark.anyio
@@ -110,9 +112,11 @@ def test_a_client_outlives_an_event_loop(server: Misbehaving) -> None:
     assert server.connections == 2
 
 
-async def test_leaving_hangs_up_at_once(opened: Opening) -> None:
-    with Misbehaving(between=0.02, speak=lambda _: "word " * 1000) as server:
-        model = member(server.url)
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_leaving_hangs_up_at_once(opened: Opening, tmp_path: Path, is_tls: bool) -> None:
+    certificate = self_signed(tmp_path / "server.pem") if is_tls else None
+    with Misbehaving(between=0.02, speak=lambda _: "word " * 1000, certificate=certificate) as server:
+        model = member(server.url, ca_file=certificate)
         async with aclosing(open_chat(model, QUESTION, opened(model))) as events:
             async for event in events:
                 assert isinstance(event, Piece)
@@ -166,6 +170,49 @@ async def test_a_connection_that_ends_on_the_next_request_is_tried_anew_once(
     assert server.asked == before + 3
 
 
+async def test_a_request_is_sent_anew_over_a_new_connection(server: Misbehaving, opened: Opening) -> None:
+    model = member(server.url)
+    client = opened(model)
+    server.sound.first = 0.05
+    await asyncio.gather(*(talked(model, QUESTION, client) for _ in range(3)))
+    await settled(client)
+    before = server.connections
+    server.script.extend(["hangs-up", ""])
+    assert (await talked(model, QUESTION, client)).ended
+    assert server.connections == before + 1
+
+
+async def test_what_came_before_a_connection_broke_is_heard_also_by_a_slow_reader(
+    server: Misbehaving, opened: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(asked: Asked, sound: Sound) -> Reply:
+        steps = [(0.0, chunk({"content": "So "})), (0.1, chunk({"content": "far"}))]
+        return Reply(steps, kind="text/event-stream", chunked=True, end=End.CUT)
+
+    monkeypatch.setitem(FAULTS, "told", told)
+    server.fault = "told"
+    model = member(server.url)
+    async with aclosing(open_chat(model, QUESTION, opened(model))) as events:
+        assert await anext(events) == Piece("So ")
+        await asyncio.to_thread(until, lambda: server.open == 0)
+        await asyncio.sleep(0.05)
+        assert await anext(events) == Piece("far")
+        with pytest.raises(MemberError) as error:
+            await anext(events)
+    assert error.value.fault is Fault.CUT
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "fault"), [({"connect": 0.2}, Fault.CONNECT), ({"total": 0.2}, Fault.TIMEOUT_TOTAL)]
+)
+async def test_a_connection_that_is_never_ready_is_given_up_in_time(
+    talk: Talking, timeouts: dict[str, float], fault: Fault
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        heard = await talk(member(f"https://127.0.0.1:{mute.getsockname()[1]}/v1", timeouts))
+    assert heard.fault.fault is fault
+
+
 async def test_the_slow_reader_slows_the_server_down(opened: Opening) -> None:
     whole = 2_000
     with Misbehaving(speak=lambda _: ("x" * 20_000 + " ") * whole) as server:
@@ -181,6 +228,35 @@ async def test_the_slow_reader_slows_the_server_down(opened: Opening) -> None:
             async for event in events:
                 length += len(event.text) if isinstance(event, Piece) else 0
         assert length > 20_000 * whole * 0.9
+
+
+@pytest.mark.parametrize("fault", ["", "hangs-up"])
+async def test_a_large_request_is_sent_whole_also_when_it_is_sent_anew(
+    server: Misbehaving, opened: Opening, fault: str
+) -> None:
+    model = member(server.url)
+    client = opened(model)
+    assert (await talked(model, QUESTION, client)).ended
+    await settled(client)
+    server.script.extend([fault, ""])
+    large = ChatRequest((Message(Role.USER, "word " * 500_000),))
+    assert (await talked(model, large, client)).ended
+    assert server.requests[-1].body["messages"][0]["content"] == large.messages[0].text
+
+
+async def test_closing_leaves_an_answer_its_time(opened: Opening) -> None:
+    with Misbehaving(between=0.02) as server:
+        model = member(server.url)
+        client = opened(model)
+        async with aclosing(open_chat(model, QUESTION, client)) as events:
+            assert isinstance(await anext(events), Piece)
+            await client.close()
+            assert [event async for event in events if isinstance(event, Ended)]
+        await asyncio.to_thread(until, lambda: server.open == 0)
+        assert server.hung_up == 0
+        assert (await talked(model, QUESTION, client)).ended, "what was about to ask still can"
+        await settled(client)
+        assert all(each.is_closed for each in client._connections.values())
 
 
 async def test_a_rotated_key_is_read_again(server: Misbehaving, opened: Opening, tmp_path: Path) -> None:
@@ -273,11 +349,3 @@ def test_a_file_of_authorities_without_any_is_refused(tmp_path: Path) -> None:
     file.write_text("nothing")
     with pytest.raises(SettingsError, match="PEM"):
         Client(member("https://127.0.0.1:1/v1", ca_file=file))
-
-
-async def test_the_environment_names_no_proxy(
-    server: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert (await talk(member(server.url))).ended
