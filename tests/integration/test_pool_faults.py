@@ -56,8 +56,8 @@ def bad(request: pytest.FixtureRequest, server: Misbehaving, untrusted: Misbehav
     return places.get(fault) or server.faulty(fault)
 
 
-def failing(name: str, url: str) -> Model:
-    timeouts = {"connect": 0.5, "first_token": 0.2, "between_tokens": 0.2, "total": 5.0}
+def failing(name: str, url: str, first_token: float = 0.2) -> Model:
+    timeouts = {"connect": 0.5, "first_token": first_token, "between_tokens": 0.2, "total": 5.0}
     return member(name, url=url, model="m", timeouts=timeouts)
 
 
@@ -117,7 +117,7 @@ async def test_with_nobody_left_every_chat_is_told_so_in_time(bad: str, concurre
 @pytest.mark.parametrize("concurrency", [1, 16])
 @pytest.mark.parametrize("bad", sorted(BEHIND_THE_FIRST_WORD), indirect=True)
 async def test_a_member_that_breaks_off_is_soon_left_alone(server: Misbehaving, bad: str, concurrency: int) -> None:
-    pool = pool_of(failing("bad", bad), member("good", url=server.url, model="m"))
+    pool = pool_of(failing("bad", bad, first_token=5.0), member("good", url=server.url, model="m"))
     outcomes = await crowd(pool, concurrency, 20.0)
     assert set(outcomes) == {WORDS, ModelBrokeOffError.__name__}
     assert outcomes[ModelBrokeOffError.__name__] <= 3 + concurrency

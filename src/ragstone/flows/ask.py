@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from ragstone.answer.extract import extract
 from ragstone.answer.strategies import STRATEGIES
 from ragstone.answer.task import Task
 from ragstone.answer.tell import tell
 from ragstone.domain import Answer, AnswerEvent, Found, Question, Searching
-from ragstone.errors import ModelUnavailableError, PromptRefusedError, PromptTooLongError, RagstoneError
+from ragstone.errors import ModelUnavailableError, PromptRefusedError, PromptTooLongError
+from ragstone.flows.degrade import complete, stand_in
 from ragstone.flows.kit import Kit
 from ragstone.flows.quote import quote, summed
 from ragstone.flows.recall import recall
@@ -75,19 +75,17 @@ async def _answered(task: Task, account: Account) -> AsyncGenerator[AnswerEvent,
     try:
         async with aclosing(STRATEGIES[strategy](task)) as events:
             async for event in events:
-                yield _whole(event, task) if isinstance(event, Answer) else event
+                if isinstance(event, Answer):
+                    async for last in complete(task, event):
+                        yield _whole(last, task) if isinstance(last, Answer) else last
+                else:
+                    yield event
     except (ModelUnavailableError, PromptRefusedError, PromptTooLongError) as error:
         # A strategy raises these only as long as it has not written anything.
-        for event in tell(await _degraded(task, error), begin=None):
+        for event in tell(_whole(await stand_in(task, error), task), begin=None):
             yield event
     finally:
         account.add(task.tally.usage)
-
-
-async def _degraded(task: Task, error: RagstoneError) -> Answer:
-    answer = await extract(task.question, task.results.hits, task.embedder, task.index)
-    provenance = replace(answer.provenance, degraded=str(error), usage=task.tally.usage)
-    return _whole(replace(answer, provenance=provenance), task)
 
 
 def _whole(answer: Answer, task: Task) -> Answer:
