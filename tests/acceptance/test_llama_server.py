@@ -61,48 +61,47 @@ async def client(anyio_backend: str, model: Model) -> AsyncIterator[Client]:
     await client.close()
 
 
-async def told(model: Model, request: ChatRequest, client: Client) -> tuple[str, int, Ended]:
-    """All of an answer: its text, in how many pieces it came, and its end."""
-    pieces: list[str] = []
+async def told(model: Model, request: ChatRequest, client: Client) -> tuple[str, Ended]:
+    """All of an answer: its text and its end."""
+    text = ""
     async with aclosing(open_chat(model, request, client)) as events:
         async for event in events:
             if isinstance(event, Ended):
-                return "".join(pieces), len(pieces), event
-            pieces.append(event.text)
+                return text, event
+            text += event.text
     raise AssertionError("there was no end")
 
 
 async def test_an_answer_is_streamed_with_its_usage(model: Model, client: Client) -> None:
-    text, pieces, ended = await told(model, REQUEST, client)
+    text, ended = await told(model, REQUEST, client)
     assert text
-    assert pieces > 1
     assert (ended.model, ended.member, ended.usage.calls) == (NAME, "llama", 1)
     assert 1 < ended.usage.output_tokens <= 12
     assert 40 < ended.usage.input_tokens < 100  # of about a character each
-    again, _, _ = await told(model, REQUEST, client)
+    again, _ = await told(model, REQUEST, client)
     assert again == text, "the seed was not heeded"
 
 
 async def test_the_limit_of_tokens_is_the_reason_to_stop_there(model: Model, client: Client) -> None:
-    _, _, ended = await told(model, replace(REQUEST, max_tokens=2), client)
+    _, ended = await told(model, replace(REQUEST, max_tokens=2), client)
     assert (ended.finish, ended.usage.output_tokens) == (Finish.LENGTH, 2)
 
 
 async def test_the_prefix_that_was_read_before_is_told(model: Model, client: Client) -> None:
     await told(model, REQUEST, client)
-    _, _, ended = await told(model, REQUEST, client)
+    _, ended = await told(model, REQUEST, client)
     assert 0 < ended.usage.cached_tokens <= ended.usage.input_tokens
 
 
 async def test_an_answer_ends_where_it_is_told_to(model: Model, client: Client) -> None:
-    whole, _, _ = await told(model, REQUEST, client)
-    text, _, ended = await told(model, replace(REQUEST, stop=(whole[4],)), client)
+    whole, _ = await told(model, REQUEST, client)
+    text, ended = await told(model, replace(REQUEST, stop=(whole[4],)), client)
     assert text == whole[: whole.index(whole[4])]
     assert ended.finish is Finish.STOP
 
 
 async def test_a_json_schema_is_kept_to(model: Model, client: Client) -> None:
-    text, _, ended = await told(model, replace(REQUEST, json_schema=SCHEMA, max_tokens=200), client)
+    text, ended = await told(model, replace(REQUEST, json_schema=SCHEMA, max_tokens=200), client)
     assert ended.finish is Finish.STOP
     value = json.loads(text)
     assert set(value) == {"answer", "steps"}
@@ -135,7 +134,7 @@ async def test_leaving_ends_the_servers_work(model: Model, client: Client) -> No
             async for event in events:
                 assert isinstance(event, Piece)
                 break
-    text, _, _ = await told(model, REQUEST, client)
+    text, _ = await told(model, REQUEST, client)
     assert text
 
 

@@ -102,8 +102,12 @@ class EndpointEmbedder:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(embed_in_turn(batch)) for batch in batches]
-        except* RagstoneError as errors:
-            raise _first(errors) from None
+        except BaseExceptionGroup as errors:
+            # Not `except*`: what is raised under it comes out in a group of its own in early releases of Python 3.11.
+            ours, others = errors.split(RagstoneError)
+            if ours is None or others is not None:
+                raise
+            raise _first(ours) from None
         empty = np.empty((0, self.model.dimension), np.float32)
         return np.concatenate([empty, *(task.result() for task in tasks)])
 
