@@ -10,6 +10,7 @@ from ragstone.bootstrap import House, open_work
 from ragstone.storage.answers.kept import forget_expired
 from ragstone.storage.answers.remembered import forget_cached, settle_changes
 from ragstone.storage.idempotency import sweep
+from ragstone.storage.tenancy.moving import reopen_left
 from ragstone.storage.tenancy.spending import forget_spending
 from ragstone.storage.work.queue import Kind
 from ragstone.worker.answers import Answering
@@ -49,6 +50,8 @@ async def run_worker(
                 first = database is house.database
                 chores = Housekeeping(
                     own=[ingesting.tidy] if first else [],
-                    common=[house.remove_expired, *forgetting] if first else forgetting,
+                    common=[house.remove_expired, partial(reopen_left, house.databases), *forgetting]
+                    if first
+                    else forgetting,
                 )
                 group.create_task(Worker(database, handlers, pace, chores).run(stop))

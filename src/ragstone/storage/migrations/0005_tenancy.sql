@@ -405,13 +405,14 @@ BEGIN
   UPDATE task SET state = 'waiting' WHERE tenant_id = whose AND state = 'held';
 END $$;
 
--- Where a tenant has been: it is read here for a while, and not written any more.
+-- Where a tenant has been: it is read here for a while, and not written any more. Its tasks stay until its rows are
+-- removed: should the mover die before the tenant is known elsewhere, it is served here again.
 CREATE FUNCTION leave_here(whose int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ragstone, pg_temp
 AS $$
 BEGIN
   UPDATE tenant SET writable_shard = NULL WHERE tenant_id = whose;
-  DELETE FROM task WHERE tenant_id = whose;
+  UPDATE task SET state = 'held', worker = NULL, lease_until = NULL WHERE tenant_id = whose AND state <> 'dead';
 END $$;
 
 -- In the installation's database: from here on everybody who comes is sent to where the tenant was moving.

@@ -5,29 +5,31 @@ takes to copy what has changed since, and the tenant's row is switched: who asks
 Those who asked before may finish at the old one. When they had their time, the old rows are removed.
 
 Killed at any point, the tenant is served from one of the two places, and the same move, asked for again, goes on where
-it was. Migration 0005 says how the database makes sure of that.
+it was. Migration 0005 says how the database makes sure of that. Only between two databases is there a moment in which
+neither is written, because no transaction spans both: workers end it with `reopen_left` when no mover is alive.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from psycopg import AsyncConnection
 
 from ragstone.domain import Asker, Tenant
-from ragstone.errors import ConflictError
+from ragstone.errors import ConflictError, DatabaseUnavailableError, NotFoundError
 from ragstone.storage.databases import Databases
 from ragstone.storage.tenancy.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
 from ragstone.storage.tenancy.copying import Copy, Side, models_between, tables_of
 from ragstone.storage.tenancy.placement import SHARED_SHARDS, Placement, Spot, shared_shard, spot_of
-from ragstone.storage.tenancy.tenants import TenantRecord, add_tenant, tenant_record
+from ragstone.storage.tenancy.tenants import TenantRecord, add_tenant, list_tenants, tenant_record
 
 GRACE = 30.0  # seconds that requests which began before the switch have to finish
 _SETTLING = 1.0  # seconds that a process may be between the beginning of a transaction and its lock
 _PATIENCE = 120.0  # seconds to wait for those who write or read all the time
+_GLANCE = 0.5  # seconds to wait for a worker that looks whether a mover is alive
 
 
 async def create(databases: Databases, operator: Asker, name: str, placement: Placement) -> TenantRecord:
@@ -136,11 +138,8 @@ class Mover:
 
     async def _give_up(self, main: AsyncConnection, record: TenantRecord) -> None:
         """Turn back from a move that was interrupted before its switch: the tenant stays where it is."""
-        tenant = record.tenant
-        if tenant.database is not None:
-            async with self._side(tenant, spot_of(tenant)) as source:
-                await source.connection.execute("SELECT serve_here(%s, %s)", (tenant.id, tenant.shard))
-        await main.execute("SELECT give_up_move(%s)", (tenant.id,))
+        await _reopen(self.databases, record)
+        await main.execute("SELECT give_up_move(%s)", (record.tenant.id,))
 
     async def _clear(self, record: TenantRecord, spot: Spot) -> None:
         """Remove all rows from a place where the tenant is not served any more."""
@@ -164,7 +163,7 @@ class Mover:
     async def _alone(self, name: str) -> AsyncIterator[AsyncConnection]:
         """A connection to the installation's database that keeps other movers of this tenant out."""
         record = await tenant_record(self.databases.main, name)
-        async with self.databases.main.alone() as main, lock(main, MOVING, record.tenant.id, patience=0):
+        async with self.databases.main.alone() as main, lock(main, MOVING, record.tenant.id, patience=_GLANCE):
             yield main
 
     @asynccontextmanager
@@ -172,3 +171,29 @@ class Mover:
         mover = replace(self.operator, tenant=tenant, reads_all=True)
         async with self.databases.named(spot.database).alone() as connection:
             yield Side(connection, mover, spot.shard)
+
+
+async def reopen_left(databases: Databases) -> None:
+    """Let tenants be written again where they are whose mover died between leaving there and being known elsewhere.
+
+    Raises:
+        DatabaseUnavailableError: The installation's database cannot be reached.
+    """
+    for found in await list_tenants(databases.main):
+        if found.moving_to is None or found.tenant.database is None:
+            continue  # within the installation's database one transaction leaves and arrives
+        tenant = found.tenant
+        # A mover that is alive, or done by now; and a database that is away says so itself and holds up no other.
+        with suppress(ConflictError, NotFoundError, DatabaseUnavailableError):
+            async with databases.main.alone() as main, lock(main, MOVING, tenant.id, patience=0):
+                record = await tenant_record(databases.main, tenant.name)
+                if record.moving_to is not None and record.tenant == tenant and not record.deleting:
+                    await _reopen(databases, record)
+
+
+async def _reopen(databases: Databases, record: TenantRecord) -> None:
+    """Serve a tenant where the installation knows it to be; whoever does this keeps movers out."""
+    tenant = record.tenant
+    if tenant.database is not None:
+        async with databases.of(tenant).connection() as connection:
+            await connection.execute("SELECT serve_here(%s, %s)", (tenant.id, tenant.shard))
