@@ -81,6 +81,8 @@ class Place:
             assert process.stderr is not None
             line = process.stderr.readline()
             while "listens on" not in line:
+                if not line:
+                    raise SystemExit("the service ended before it listened")
                 self.key = line.split()[-1] if "first key" in line else self.key
                 line = process.stderr.readline()
             yield next(word for word in line.split() if word.startswith("http://")), process.pid

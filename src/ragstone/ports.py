@@ -56,7 +56,10 @@ class ChatModel(Protocol):
 
     @property
     def identity(self) -> str:
-        """Names everything that may answer; two answers of the same identity are of the same models."""
+        """Names everything that may answer; two answers of the same identity are of the same models.
+
+        It may grow while models answer: what they say of themselves is put behind what was known before.
+        """
         ...
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -91,6 +92,25 @@ def test_the_service_ends_in_order_when_it_is_asked_to(library: Ragstone, number
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert err == ""
+
+
+def test_what_goes_wrong_in_a_running_service_is_told_on_standard_error(fresh: Ragstone) -> None:
+    models = fresh.home / "models.toml"
+    models.write_text('[[models]]\nname = "away"\nurl = "http://127.0.0.1:9/v1"\n')
+    process = fresh.start("serve", "--port", "0")
+    assert process.stderr is not None
+    key = process.stderr.readline().split()[-1]
+    address = next(word for word in process.stderr.readline().split() if word.startswith("http://"))
+    models.write_text("[[models]]\nname = 7\n")
+    headers = {"authorization": f"Bearer {key}"}
+
+    def trouble() -> object:
+        return httpx.get(f"{address}/admin/models", headers=headers, timeout=30).raise_for_status().json()["trouble"]
+
+    until(lambda: bool(trouble()))
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert re.search(r"^\d\d:\d\d:\d\d  WARNING  .*former models stay in use$", err, re.MULTILINE), err
 
 
 def test_interrupting_an_ingestion_ends_in_order(fresh: Ragstone, tmp_path: Path) -> None:

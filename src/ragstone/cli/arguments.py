@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Coroutine, Sequence
 from typing import Annotated, TypeVar
@@ -40,6 +41,16 @@ _CONDITION = re.compile(r"([^=!<>]+)(!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 def settings() -> Settings:
     """The settings in force."""
     return load().settings
+
+
+def log_to_stderr(*, tasks: bool) -> None:
+    """Let what happens in a program that goes on and on be seen there; with a line for each of its tasks, or not."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(levelname)-7s  %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("ragstone")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logging.getLogger("ragstone.worker").setLevel(logging.INFO if tasks else logging.WARNING)
 
 
 def run(command: Coroutine[object, object, T]) -> T:

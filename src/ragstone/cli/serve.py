@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragstone import bootstrap
-from ragstone.cli.arguments import notes, run, settings
+from ragstone.cli.arguments import log_to_stderr, notes, run, settings
 from ragstone.errors import SettingsError
 from ragstone.settings import Settings
 
@@ -29,8 +29,9 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", show_default="8421")
     ] = None,
 ) -> None:
-    """Answer over HTTP until interrupted."""
+    """Answer over HTTP until interrupted; what goes wrong meanwhile is told on standard error."""
     given = settings()
+    log_to_stderr(tasks=False)
     run(_serve(given, given.host if host is None else host, given.port if port is None else port))
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from typing import Annotated
 
 import typer
 
 from ragstone import bootstrap
-from ragstone.cli.arguments import notes, out, run, settings
+from ragstone.cli.arguments import log_to_stderr, notes, out, run, settings
 from ragstone.errors import NotFoundError
 from ragstone.settings import Settings
 
@@ -25,7 +24,7 @@ def worker(
     Any number of workers share the work. What an interrupted one has not finished in time is handed back.
     """
     given = settings()
-    _speak()
+    log_to_stderr(tasks=True)
     run(_work(given, concurrency))
 
 
@@ -58,12 +57,3 @@ async def _requeue(given: Settings, tenant: str) -> int:
             raise NotFoundError(f"There is no tenant {tenant}", remedy="`ragstone tenants list` shows them")
         session = house.session(bootstrap.everything(found, bootstrap.COMMAND_LINE))
         return await again(session.database, session.asker)
-
-
-def _speak() -> None:
-    """Let the worker's log go to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("ragstone.worker")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)

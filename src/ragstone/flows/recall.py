@@ -48,14 +48,21 @@ class Place:
     """Where an answer is kept."""
 
     cache: AnswerCache
+    question: Question
+    kit: Kit
+    llm: str | None  # identity of the models that were to answer
     key: bytes
     versions: Sequence[tuple[int, int]]  # of the stores before they were searched
-    question: str
     vector: Vector | None
 
     async def keep(self, answer: Answer) -> None:
-        """Let it be found there."""
-        await self.cache.keep(self.key, self.versions, self.question, self.vector, answer)
+        """Let it be found there, unless other models have come than were to answer."""
+        key, llm = self.key, _llm(self.kit)
+        if self.llm is not None and llm is not None and llm != self.llm:
+            if not llm.startswith(self.llm):
+                return
+            key = decided(self.question, self.kit)  # one has told its name when it was asked for the first time
+        await self.cache.keep(key, self.versions, self.question.text, self.vector, answer)
 
 
 async def recall(question: Question, kit: Kit) -> Memory:
@@ -67,14 +74,14 @@ async def recall(question: Question, kit: Kit) -> Memory:
         _count(CacheOutcome.BYPASS)
         return Memory()
     began = time.perf_counter()
-    key = decided(question, kit)
+    key, llm = decided(question, kit), _llm(kit)
     try:
         found, vector = await _found(key, question, kit, kit.cache)
     except RagstoneError as error:
         _log.warning("answers cannot be looked up in the cache: %s", error)
         _count(CacheOutcome.BYPASS)
         return Memory()
-    place = Place(kit.cache, key, found.versions, question.text, vector)
+    place = Place(kit.cache, question, kit, llm, key, found.versions, vector)
     if found.answer is None:
         _count(CacheOutcome.MISS)
         return Memory(place=place)
@@ -107,10 +114,14 @@ def decided(question: Question, kit: Kit) -> bytes:
         "question": question_object(apart),
         "searched": [_searched(store) for store in sorted(question.stores, key=lambda store: store.id)],
         "prompts": kit.prompts.identity,
-        "llm": None if kit.llm is None else kit.llm.identity,
+        "llm": _llm(kit),
         "reranker": None if kit.reranker is None else [kit.reranker.identity, kit.candidates],
     }
     return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+def _llm(kit: Kit) -> str | None:
+    return None if kit.llm is None else kit.llm.identity
 
 
 def _searched(store: Store) -> list[object]:

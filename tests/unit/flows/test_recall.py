@@ -53,7 +53,7 @@ SPENT = Usage(100, 20, cost=0.5, calls=1)
 ANSWER = Answer("A week.", GroundingStatus.SUPPORTED, (), (), {"total": 900.0}, provenance=Provenance("m", usage=SPENT))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Named:
     """A language model or a reranker of which only the name matters."""
 
@@ -91,6 +91,21 @@ async def test_what_was_answered_is_answered_again_at_once_and_for_nothing() -> 
     assert again.text == "A week."
     assert again.provenance == Provenance("m", cache=CacheOutcome.HIT)
     assert list(again.timings_ms) == ["cache", "total"]
+
+
+async def test_an_answer_is_found_under_the_name_that_its_model_told_meanwhile_and_never_under_anothers() -> None:
+    llm = Named("pool-1")
+    cached = kit(llm=llm)
+    memory = await recall(asked(), cached)
+    llm.identity = "pool-1.granite"
+    await memory.keep(ANSWER)
+    assert (await recall(asked(), cached)).answer is not None
+    memory = await recall(asked("And the lock?"), cached)
+    llm.identity = "pool-1.basalt"
+    await memory.keep(ANSWER)  # nobody knows which of the two has answered
+    for identity in ("pool-1", "pool-1.granite", "pool-1.basalt"):
+        llm.identity = identity
+        assert (await recall(asked("And the lock?"), cached)).answer is None
 
 
 async def test_a_question_that_means_the_same_is_answered_where_that_is_wanted() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 
 from ragstone.domain import ChatEvent, ChatRequest, Ended, Usage
@@ -31,9 +31,14 @@ class PoolChat:
 
     @property
     def identity(self) -> str:
-        """Names everything that may answer: changes with the members' servers and models, not with their limits."""
-        known = sorted(f"{one.model.protocol} {one.model.url} {one.connections.served}" for one in self._members())
-        return "pool-" + hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
+        """Names everything that may answer: changes with the members' servers and models, not with their limits.
+
+        What servers said they serve, where nothing is set up, follows behind a point.
+        """
+        members = self._members()
+        set_up = {f"{one.model.protocol} {one.model.url} {one.model.model}" for one in members}
+        found = {f"{one.model.url} {one.connections.served}" for one in members if one.connections.was_asked}
+        return ".".join([f"pool-{_digest(set_up)}", *([_digest(found)] if found else [])])
 
     @property
     def context_tokens(self) -> int:
@@ -124,6 +129,10 @@ class PoolChat:
     @property
     def _models(self) -> list[Model]:
         return [member.model for member in self._members()]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
 def _unfit(request: ChatRequest, models: Sequence[Model]) -> RagstoneError:

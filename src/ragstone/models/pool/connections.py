@@ -38,6 +38,11 @@ class Connections:
         return self._client
 
     @property
+    def was_asked(self) -> bool:
+        """Whether the server has said which model it serves, because nothing was set up."""
+        return not self._model.model and self.served is not None
+
+    @property
     def served(self) -> str | None:
         """The server's name for the model, as far as it is known."""
         return self._model.model or (self._client.found if self._client else None)

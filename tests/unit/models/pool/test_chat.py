@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
 from unit.models.pool.scripted import USAGE, Stage, assert_at_rest, fails, hangs, member, pool_of, request, said, says
 
-from ragstone.domain import Ended, Finish, Piece, Usage
+from ragstone.domain import ChatEvent, ChatRequest, Ended, Finish, Piece, Usage
 from ragstone.errors import (
     ModelBrokeOffError,
     ModelUnavailableError,
@@ -16,6 +17,8 @@ from ragstone.errors import (
 )
 from ragstone.models.faults import Fault
 from ragstone.models.pool import State
+from ragstone.models.protocols import Client
+from ragstone.settings.models import Model
 
 pytestmark = pytest.mark.anyio
 
@@ -280,6 +283,28 @@ async def test_the_identity_changes_with_the_models_and_with_nothing_else() -> N
     assert identity(member("a"), member("b")) == identity(member("b"), member("a", weight=3, group=2))
     assert identity(member("a")) != identity(member("b"))
     assert identity(member("a")) != identity(member("a", model="other"))
+
+
+async def test_what_a_server_says_of_itself_is_put_behind_what_was_known() -> None:
+    class Telling(Stage):
+        async def speak(self, model: Model, request: ChatRequest, client: Client) -> AsyncGenerator[ChatEvent, None]:
+            client.found = None if model.model else "granite"
+            async for event in super().speak(model, request, client):
+                yield event
+
+    unnamed, named = (
+        pool_of(Telling(a=says("Yes.")), "a").llm,
+        pool_of(Telling(a=says("Yes.")), member("a", model="m")).llm,
+    )
+    assert unnamed is not None
+    assert named is not None
+    before, named_before = unnamed.identity, named.identity
+    for llm in (unnamed, named):
+        async with aclosing(llm.chat(request())) as events:
+            _ = [event async for event in events]
+    assert unnamed.identity.startswith(before)
+    assert unnamed.identity != before
+    assert named.identity == named_before
 
 
 async def test_an_error_keeps_its_kind_whatever_else_went_wrong() -> None:
