@@ -29,6 +29,7 @@ KeyArgument = Annotated[str, typer.Argument(metavar="ID", help="Of the key: key_
 
 
 @app.command()
+@limits.with_limits
 def create(  # noqa: PLR0913, PLR0917  each is an option
     tenant: TenantOption = bootstrap.TENANT,
     user: Annotated[str | None, typer.Option(help="Whom it acts for; without it the tenant itself.")] = None,
@@ -42,15 +43,7 @@ def create(  # noqa: PLR0913, PLR0917  each is an option
     priority: Annotated[
         str, typer.Option(help="The best class that its requests may claim: interactive, batch or evaluation.")
     ] = "interactive",
-    requests_per_minute: limits.RequestsPerMinute = None,
-    requests_per_day: limits.RequestsPerDay = None,
-    requests_per_month: limits.RequestsPerMonth = None,
-    tokens_per_minute: limits.TokensPerMinute = None,
-    tokens_per_day: limits.TokensPerDay = None,
-    tokens_per_month: limits.TokensPerMonth = None,
-    cost_per_minute: limits.CostPerMinute = None,
-    cost_per_day: limits.CostPerDay = None,
-    cost_per_month: limits.CostPerMonth = None,
+    most: SpendingLimits = limits.UNLIMITED,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key, which is shown now and never again."""
@@ -59,17 +52,7 @@ def create(  # noqa: PLR0913, PLR0917  each is an option
         name=checked_name(name, "key") if name else "",
         user=user,
         priority=_priority(priority),
-        limits=SpendingLimits(
-            requests_per_minute,
-            requests_per_day,
-            requests_per_month,
-            tokens_per_minute,
-            tokens_per_day,
-            tokens_per_month,
-            cost_per_minute,
-            cost_per_day,
-            cost_per_month,
-        ),
+        limits=most,
         expires_at=end_of(expires, datetime.now(UTC)) if expires else None,
     )
     _print_new(run(_create(settings(), tenant, rights)), tenant, as_json=as_json)
@@ -102,34 +85,16 @@ def list_(tenant: TenantOption = bootstrap.TENANT, as_json: JsonOption = False) 
 
 
 @app.command("limits")
-def limits_(  # noqa: PLR0913, PLR0917  each is an option
+@limits.with_limits
+def limits_(
     key: KeyArgument,
     tenant: TenantOption = bootstrap.TENANT,
-    requests_per_minute: limits.RequestsPerMinute = None,
-    requests_per_day: limits.RequestsPerDay = None,
-    requests_per_month: limits.RequestsPerMonth = None,
-    tokens_per_minute: limits.TokensPerMinute = None,
-    tokens_per_day: limits.TokensPerDay = None,
-    tokens_per_month: limits.TokensPerMonth = None,
-    cost_per_minute: limits.CostPerMinute = None,
-    cost_per_day: limits.CostPerDay = None,
-    cost_per_month: limits.CostPerMonth = None,
+    most: SpendingLimits = limits.UNLIMITED,
     lift: limits.Lifted = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the limits of a key with how much of each is used; change those that are named, the others stay."""
-    given = SpendingLimits(
-        requests_per_minute,
-        requests_per_day,
-        requests_per_month,
-        tokens_per_minute,
-        tokens_per_day,
-        tokens_per_month,
-        cost_per_minute,
-        cost_per_day,
-        cost_per_month,
-    )
-    standings = run(_limit(settings(), tenant, key, limits.changes_of(given, lift)))
+    standings = run(_limit(settings(), tenant, key, limits.changes_of(most, lift)))
     limits.print_limits(key, standings, as_json=as_json)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+import inspect
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
@@ -12,32 +14,15 @@ from ragstone.cli.administration import print_json, print_table, seconds_of, sho
 from ragstone.domain import LIMITS, SpendingLimits, Standing
 from ragstone.errors import InvalidRequestError
 
+UNLIMITED = SpendingLimits()
+
 _PANEL = "Limits"
+_MEASURES: dict[str, tuple[type, float, float, str]] = {
+    "requests": (int, 1, MOST_REQUESTS, "Requests in a {window}."),
+    "tokens": (int, 1, MOST_TOKENS, "Tokens that language models read and write in a {window}."),
+    "cost": (float, LEAST_COST, MOST_COST, "What these may cost in a {window}, in the currency of the models' prices."),
+}
 
-
-def _requests(window: str, most: int = MOST_REQUESTS) -> object:
-    return typer.Option(min=1, max=most, help=f"Requests in a {window}.", show_default=False, rich_help_panel=_PANEL)
-
-
-def _tokens(window: str) -> object:
-    words = f"Tokens that language models read and write in a {window}."
-    return typer.Option(min=1, max=MOST_TOKENS, help=words, show_default=False, rich_help_panel=_PANEL)
-
-
-def _cost(window: str) -> object:
-    words = f"What these may cost in a {window}, in the currency of the models' prices."
-    return typer.Option(min=LEAST_COST, max=MOST_COST, help=words, show_default=False, rich_help_panel=_PANEL)
-
-
-RequestsPerMinute = Annotated[int | None, _requests("minute", MOST_REQUESTS_PER_MINUTE)]
-RequestsPerDay = Annotated[int | None, _requests("day")]
-RequestsPerMonth = Annotated[int | None, _requests("month")]
-TokensPerMinute = Annotated[int | None, _tokens("minute")]
-TokensPerDay = Annotated[int | None, _tokens("day")]
-TokensPerMonth = Annotated[int | None, _tokens("month")]
-CostPerMinute = Annotated[float | None, _cost("minute")]
-CostPerDay = Annotated[float | None, _cost("day")]
-CostPerMonth = Annotated[float | None, _cost("month")]
 Lifted = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,6 +33,32 @@ Lifted = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+
+
+def with_limits(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each limit, in place of its one parameter that is to have them all."""
+    signature = inspect.signature(command, eval_str=True)
+    (limits,) = (one for one in signature.parameters.values() if one.annotation is SpendingLimits)
+    options = [limits.replace(name=name, annotation=_option(name), default=None) for name in LIMITS]
+    parameters = [part for one in signature.parameters.values() for part in (options if one is limits else (one,))]
+
+    @wraps(command)
+    def taking_options(**given: object) -> None:
+        amounts: dict[str, Any] = {name: given.pop(name) for name in LIMITS}
+        command(**given, **{limits.name: SpendingLimits(**amounts)})
+
+    taking_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # typer's view
+    return taking_options
+
+
+def _option(name: str) -> object:
+    measure, _, window = name.split("_")
+    kind, least, most, help_ = _MEASURES[measure]
+    if name == "requests_per_minute":
+        most = MOST_REQUESTS_PER_MINUTE
+    words = help_.format(window=window)
+    option = typer.Option(min=least, max=most, help=words, show_default=False, rich_help_panel=_PANEL)
+    return Annotated[kind | None, option]
 
 
 def changes_of(given: SpendingLimits, lifted: Sequence[str] | None) -> dict[str, float | None]:

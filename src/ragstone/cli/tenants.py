@@ -63,33 +63,15 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command("limits")
-def limits_(  # noqa: PLR0913, PLR0917  each is an option
+@limits.with_limits
+def limits_(
     name: NameArgument,
-    requests_per_minute: limits.RequestsPerMinute = None,
-    requests_per_day: limits.RequestsPerDay = None,
-    requests_per_month: limits.RequestsPerMonth = None,
-    tokens_per_minute: limits.TokensPerMinute = None,
-    tokens_per_day: limits.TokensPerDay = None,
-    tokens_per_month: limits.TokensPerMonth = None,
-    cost_per_minute: limits.CostPerMinute = None,
-    cost_per_day: limits.CostPerDay = None,
-    cost_per_month: limits.CostPerMonth = None,
+    most: SpendingLimits = limits.UNLIMITED,
     lift: limits.Lifted = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the limits of a tenant with how much of each is used; change those that are named, the others stay."""
-    given = SpendingLimits(
-        requests_per_minute,
-        requests_per_day,
-        requests_per_month,
-        tokens_per_minute,
-        tokens_per_day,
-        tokens_per_month,
-        cost_per_minute,
-        cost_per_day,
-        cost_per_month,
-    )
-    limits.print_limits(name, run(_limit(settings(), name, limits.changes_of(given, lift))), as_json=as_json)
+    limits.print_limits(name, run(_limit(settings(), name, limits.changes_of(most, lift))), as_json=as_json)
 
 
 @app.command()
