@@ -30,7 +30,7 @@ from ragstone.answer.compare import Statement
 from ragstone.answer.context import Context, Numbered
 from ragstone.answer.judge import FEATURES
 from ragstone.answer.stream import Sentence
-from ragstone.domain import EmbeddingModel, Hit, Passage, Question, Scores, Store
+from ragstone.domain import EmbeddingModel, Hit, Passage, Question, Scores, Span, Store
 from ragstone.fakes.memory import Memory, MemoryIndex
 from ragstone.text import sentences
 
@@ -50,9 +50,9 @@ class Shelf(MemoryIndex):
         super().__init__(Memory())
         self._texts = texts
 
-    async def quote(self, store: Store, file_id: str, start: int, end: int) -> str | None:  # noqa: ARG002  the port's
+    async def quotes(self, stores: Sequence[Store], spans: Sequence[Span]) -> Sequence[frozenset[str]]:  # noqa: ARG002
         """What stands there."""
-        return self._texts[int(file_id)][start:end]
+        return [frozenset({self._texts[int(span.file_id)][span.start : span.end]}) for span in spans]
 
 
 @dataclass(frozen=True)

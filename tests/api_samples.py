@@ -10,20 +10,11 @@ from shape_samples import ANSWER
 from ragstone.storage.answers.kept import StoredAnswer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-MESSAGE = {
-    "id": "msg_0",
-    "type": "message",
-    "role": "user",
-    "status": "completed",
-    "content": [{"type": "input_text", "text": "Why?"}],
-}
 STORED = StoredAnswer(
-    id=1,
     public_id="resp_1",
     created_at=NOW,
     asked="Why?",
     settings={"store": True, "background": True, "metadata": {"a": "b"}, "tools": []},
-    items=(MESSAGE,),
     status="completed",
     answer=ANSWER,
     completed_at=NOW,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ragstone.api import faults
 from ragstone.api.door.idempotency import LARGEST_ANSWER, Idempotency
+from ragstone.api.streams import EventStream
 from ragstone.bootstrap import House
 from ragstone.domain import Asker
 from ragstone.settings import Settings
@@ -41,7 +42,7 @@ class Known:
         await self.app(scope, receive, send)
 
 
-def replica(database: Database, asker: Asker, work: Work) -> FastAPI:
+def replica(database: Database, asker: Asker, work: Work, house: House | None = None) -> FastAPI:
     app = FastAPI()
     faults.install(app)
 
@@ -77,7 +78,7 @@ def replica(database: Database, asker: Asker, work: Work) -> FastAPI:
         raise ZeroDivisionError
 
     add_answers(app, work)
-    app.add_middleware(Idempotency, house=House(Settings(), database))
+    app.add_middleware(Idempotency, house=house or House(Settings(), database))
     app.add_middleware(Known, asker=asker)
     return app
 
@@ -103,6 +104,19 @@ def add_answers(app: FastAPI, work: Work) -> None:
     async def events() -> StreamingResponse:
         work.done.append(b"events")
         return StreamingResponse((f"data: {n}\n\n" for n in range(3)), media_type="text/event-stream")
+
+    @app.post("/told")
+    async def told(made: str = "") -> EventStream:
+        """Events of which the last waits for the gate."""
+
+        async def written() -> AsyncGenerator[bytes, None]:
+            yield b"data: 0\n\n"
+            work.begun.set()
+            await asyncio.wait_for(work.go.wait(), 10)
+            work.done.append(b"told")
+            yield b"data: 1\n\n"
+
+        return EventStream(written(), {"content-location": made} if made else None)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -31,10 +32,10 @@ class Address:
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[Address]:
+def serving(app: ASGIApp, **options: Any) -> Iterator[Address]:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, **options))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     with listener:
         thread.start()
@@ -61,7 +62,10 @@ def read_answer(connection: socket.socket) -> tuple[str, bytes]:
 
 def is_closed(connection: socket.socket) -> bool:
     """Whether the other side ends the connection, without another byte."""
-    return connection.recv(1) == b""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> None:

@@ -63,6 +63,10 @@ class RateLimitedError(RagstoneError):
         self.retry_after = retry_after
 
 
+class DrainingError(RagstoneError):
+    """The process ends before the request is done."""
+
+
 class InvalidRequestError(RagstoneError):
     """What was asked for cannot be done as it was asked."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -9,10 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import openai
+import psycopg
 import pytest
 from acceptance.shipped import Ragstone
 from clusters import DATABASE, USER, Server, pair, until
 from folders import open_folder
+from workload import with_patience
+
+from ragstone.storage.migrate import migrate
 
 
 @pytest.fixture
@@ -93,3 +98,29 @@ def test_a_promoted_replica_is_found_and_has_all_that_was_confirmed(servers: tup
         until(lambda: "in_progress" not in statuses())
         assert set(statuses()) == {"completed"}
     shutil.rmtree(Path(home), ignore_errors=True)
+
+
+def test_a_promoted_replica_takes_no_task_away_before_its_worker_could_come_back(
+    servers: tuple[Server, Server],
+) -> None:
+    primary, replica = servers
+    take = "SELECT id FROM ragstone.take_tasks('another', '{ingest}', 1, '30 seconds')"
+    asyncio.run(migrate(primary.dsn))
+    primary.execute("SELECT ragstone.add_tenant('team')")
+    primary.execute(
+        "INSERT INTO ragstone.task (tenant_id, kind, subject_id, state, worker, lease_until)"
+        " SELECT tenant_id, 'ingest', 1, 'running', 'worker', now() + interval '1 hour' FROM ragstone.tenant"
+    )
+    assert primary.execute(take) == []
+    primary.execute("UPDATE ragstone.lock_witness SET since = now() - interval '1 hour'")
+    primary.kill()
+    replica.execute("SELECT pg_promote()")
+    with psycopg.connect(replica.dsn, autocommit=True) as admin:
+        admin.execute("SET search_path = ragstone, public")
+        # The replica itself has been up for longer than this.
+        up = admin.execute("SELECT (clock_timestamp() - pg_postmaster_start_time()) * 0.9").fetchone()
+        assert up is not None
+        with_patience(admin, f"{up[0].total_seconds()} seconds")
+        assert admin.execute(take.encode()).fetchall() == []
+        admin.execute("UPDATE lock_witness SET since = pg_postmaster_start_time()")
+        assert len(admin.execute(take.encode()).fetchall()) == 1

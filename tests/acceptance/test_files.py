@@ -86,6 +86,18 @@ def test_a_large_file_comes_back_as_it_was(client: openai.OpenAI) -> None:
     client.files.delete(file.id)
 
 
+def test_fields_that_mean_nothing_are_skipped_and_the_others_have_a_limit(http: httpx.Client) -> None:
+    file = {"file": ("a.txt", b"text")}
+    unknown = {f"field {number}": "x" * 300_000 for number in range(3)}
+    answer = http.post("/files", data={"purpose": "assistants", **unknown}, files=file)
+    assert answer.status_code == 200
+    http.delete(f"/files/{answer.json()['id']}")
+    readers = [f"user:{number:0400}" for number in range(1500)]
+    refused = http.post("/files", data={"purpose": "assistants", "readers[]": readers}, files=file)
+    assert refused.status_code == 400
+    assert "at most 524,288 bytes" in refused.json()["error"]["message"]
+
+
 def test_an_upload_beyond_the_limit_is_refused_and_the_connection_serves_on(fresh: Ragstone) -> None:
     with (
         fresh.having(upload_max_mb="1").serving() as address,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import openai
 import pytest
 from acceptance.conftest import HANDBOOK
 from acceptance.shipped import Ragstone
+from loopback import read_answer
 
 DESCRIPTION = Path(__file__).parents[3] / "shared" / "openai-api" / "openapi.json.gz"
 
@@ -188,6 +190,28 @@ def test_a_deeply_nested_filter_is_refused_and_the_service_lives_on(http: httpx.
     answer = http.post("/v1/vector_stores/default/search", json={"query": "x", "filters": part})
     assert answer.status_code == 400
     assert http.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"type": "or", "filters": [{"type": "eq", "key": "a", "value": 1}] * 30_000},
+        {"type": "and", "filters": [{"type": "or", "filters": [{"type": "eq", "key": "a", "value": 1}] * 150}] * 2},
+        {"type": "in", "key": "a", "value": list(range(30_000))},
+    ],
+)
+def test_a_filter_beyond_what_a_database_tries_is_refused(http: httpx.Client, filters: dict[str, object]) -> None:
+    answer = http.post("/v1/vector_stores/default/search", json={"query": "x", "filters": filters})
+    assert answer.status_code == 400
+
+
+def test_what_is_no_http_is_refused_in_the_same_shape(service: str) -> None:
+    host, port = service.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        head, body = read_answer(connection)
+    assert head.startswith("http/1.1 400")
+    assert json.loads(body)["error"].keys() == {"message", "type", "param", "code"}
 
 
 def test_a_request_keeps_the_id_that_it_came_with(http: httpx.Client) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 from acceptance.shipped import Ragstone
+from openai.types.responses import ResponseStreamEvent
 
 
 @pytest.fixture
@@ -69,6 +70,21 @@ def test_a_stream_is_told_once(client: openai.OpenAI) -> None:
 
     assert ask()[-1] == "response.completed"
     with pytest.raises(openai.ConflictError, match="was a stream"):
+        ask()
+
+
+def test_what_a_stream_from_the_background_tells_of_is_found_by_its_repetition(client: openai.OpenAI) -> None:
+    key = new_key()
+
+    def ask() -> openai.Stream[ResponseStreamEvent]:
+        return client.responses.create(
+            model="ragstone", input="How often is a key rotated?", stream=True, background=True, extra_headers=key
+        )
+
+    with ask() as told:
+        first = next(iter(told))
+    assert first.type == "response.created"
+    with pytest.raises(openai.ConflictError, match=f"GET /v1/responses/{first.response.id} tells it again"):
         ask()
 
 

@@ -142,6 +142,26 @@ async def test_only_the_named_stores_are_searched(service: str, library: Ragston
         assert "ninety" in json.dumps(await call(client, "search", query=KEYS))
 
 
+async def test_a_store_is_named_in_any_language(service: str, library: Ragstone) -> None:
+    with openai.OpenAI(base_url=f"{service}/v1", api_key=library.key, max_retries=0) as client:
+        store = client.vector_stores.create(name="Verträge 合同à").id
+    try:
+        for name, told in (("Verträge 合同à".encode(), ""), ("Verträge".encode("latin-1"), "is not UTF-8")):
+            known = {key.encode(): value.encode() for key, value in {**library.headers, **ACCEPT}.items()}
+            call = {"method": "tools/call", "params": {"name": "search", "arguments": {"query": KEYS}}}
+            async with httpx.AsyncClient() as http:
+                answer = await http.post(
+                    f"{service}/mcp",
+                    json={"jsonrpc": "2.0", "id": 1, **call},
+                    headers={**known, b"x-ragstone-store": name},
+                )
+            result = answer.json()["result"]
+            assert result.get("isError", False) is bool(told)
+            assert told in result["content"][0]["text"]
+    finally:
+        httpx.delete(f"{service}/v1/vector_stores/{store}", headers=library.headers)
+
+
 @pytest.mark.parametrize(
     ("path", "tool", "arguments", "told"),
     [

@@ -289,6 +289,37 @@ def test_only_an_answer_in_the_background_can_be_cancelled(client: openai.OpenAI
         client.responses.cancel("resp_unknown")
 
 
+def test_a_conversation_that_grows_too_long_is_refused_unless_it_may_be_cut(fresh: Ragstone) -> None:
+    small = fresh.having(request_max_mb="1")
+    with small.serving() as address, httpx.Client(base_url=address, headers=small.headers, timeout=30) as http:
+        http.post("/v1/vector_stores", json={"name": "default"})
+        said: Any = [{"role": "user", "content": "x " * 300_000}, {"role": "user", "content": KEYS}]
+        first = create(http, model="ragstone", input=said)["id"]
+        second = create(http, model="ragstone", input=said, previous_response_id=first)["id"]
+        third = {"model": "ragstone", "input": KEYS, "previous_response_id": second}
+        error = create(http, 400, **third)["error"]
+        assert error["code"] == "context_length_exceeded"
+        assert "truncation" in error["message"]
+        cut = create(http, **third, truncation="auto")
+        assert (cut["truncation"], cut["previous_response_id"]) == ("auto", second)
+        items = get(http, f"/v1/responses/{cut['id']}/input_items", limit=100)["data"]
+        assert len(items) == len(said) + 2 + 1
+
+
+def test_who_is_asked_for_is_named_in_any_language(service: str, library: Ragstone) -> None:
+    # The last byte of à in UTF-8 is a space in Latin-1.
+    with httpx.Client(base_url=service, headers=library.headers) as http:
+        assert http.put("/admin/users/张voilà", json={"groups": []}).status_code == 200
+        key = http.post("/admin/keys", json={"user": "张voilà", "scopes": ["read"]}).json()["key"]
+        behalf = [(b"x-ragstone-on-behalf-of", "张voilà".encode())]
+        made = http.post("/v1/responses", json={"input": KEYS}, headers=behalf).json()["id"]
+        own = {"authorization": f"Bearer {key}"}
+        assert http.get(f"/v1/responses/{made}", headers=own).status_code == 200
+        wrong = http.get(f"/v1/responses/{made}", headers=[(b"x-ragstone-on-behalf-of", "voilà".encode("latin-1"))])
+        assert wrong.status_code == 400
+        assert "UTF-8" in wrong.json()["error"]["message"]
+
+
 def test_an_answer_is_its_asker_s_alone(service: str, library: Ragstone) -> None:
     alice, bob = ({**library.headers, "x-ragstone-on-behalf-of": name} for name in ("alice", "bob"))
     with httpx.Client(base_url=service) as http:

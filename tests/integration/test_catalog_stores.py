@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 import pytest
 from clerks import Office, get, make_store, post, refusal, upload
+from contract.samples import MODEL
 
 from ragstone.domain import Asker, Scope, Tenant
 from ragstone.errors import StoreExpiredError
 from ragstone.storage.catalog.expiry import remove_expired
 from ragstone.storage.catalog.stores import find_store
+from ragstone.storage.contents.library import PostgresLibrary
 from ragstone.storage.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -229,6 +231,21 @@ async def test_a_store_that_was_not_used_for_too_long_has_expired(
     assert await get(client, f"/files/{file}")
     assert await remove_expired(database, asker, {}) == 0
     assert (await client.delete(f"/vector_stores/{store}")).status_code == 200
+
+
+async def test_an_expired_store_does_not_answer_to_the_name_of_a_live_one(
+    office: Office, client: httpx.AsyncClient, database: Database, asker: Asker
+) -> None:
+    expired = await make_store(client, name="docs", expires_after={"anchor": "last_active_at", "days": 1})
+    await expire(office, expired)
+    with pytest.raises(StoreExpiredError):
+        await find_store(database, asker, "docs")
+    made = await PostgresLibrary(database, asker).open_store("docs", MODEL)
+    assert made.public_id != expired
+    await make_store(client, name="docs")
+    assert (await PostgresLibrary(database, asker).open_store("docs", MODEL)).id == made.id  # the oldest alive
+    with pytest.raises(StoreExpiredError):
+        await find_store(database, asker, expired)
 
 
 async def last_active(office: Office, store: str) -> Any:

@@ -176,7 +176,7 @@ async def test_an_answer_to_the_request_itself_is_repeated(one: httpx.AsyncClien
     assert len(work.done) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 405, 406, 408, 415, 429, 500, 503])
 async def test_an_answer_that_may_change_leaves_the_key_free(one: httpx.AsyncClient, work: Work, status: int) -> None:
     key = new_key()
     for _ in range(2):
@@ -325,7 +325,7 @@ async def test_the_key_of_a_process_that_died_is_free_after_a_while(
     one: httpx.AsyncClient, database: Database, asker: Asker, short_lock: None
 ) -> None:
     key = new_key()
-    head = head_of("POST", "/write", b"", asker)
+    head = head_of({"method": "POST", "path": "/write", "query_string": b"", "headers": []}, asker)
     claimed = await IdempotencyKeys(database, asker).claim(key["idempotency-key"], head)
     assert isinstance(claimed, Claim)
     assert code(await one.post("/write", headers=key)) == "idempotency_key_in_use"

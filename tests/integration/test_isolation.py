@@ -305,6 +305,7 @@ def arguments(victim: Victim) -> dict[str, object]:
         "content_hash": b"",
         "pipeline": "",
         "size": 0,
+        "most": 2**20,
         "media_type": "text/plain",
         "title": "",
         "warnings": [],

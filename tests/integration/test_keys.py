@@ -193,6 +193,46 @@ async def test_a_key_of_a_lower_class_makes_none_of_a_better_one(database: Datab
     assert (await holder(database, slow, KeyRights(ADMIN, priority=Priority.EVALUATION))).reads_all
 
 
+async def test_a_key_with_limits_gets_none_with_higher_ones_by_rotating_another(
+    database: Database, asker: Asker
+) -> None:
+    most = SpendingLimits(requests_per_day=50)
+    own = new_key()
+    own_id = await add_key(database, asker, own, KeyRights(ADMIN, limits=most))
+    unlimited = await add_key(database, asker, new_key(), KeyRights({Scope.READ}))
+    limited = (await admitted(database, own.hash)).asker
+    with pytest.raises(PermissionDeniedError, match="50 requests per day"):
+        await rotate_key(database, limited, unlimited, timedelta(hours=1))
+    _, _, renewed = await rotate_key(database, limited, own_id, timedelta(hours=1))
+    assert renewed.limits == most
+
+
+@pytest.mark.parametrize("more", [timedelta(seconds=1), None])
+async def test_a_key_that_ends_makes_none_that_lasts_longer(
+    database: Database, asker: Asker, more: timedelta | None
+) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    temporary = await holder(database, asker, KeyRights(ADMIN, expires_at=ends))
+    later = None if more is None else ends + more
+    with pytest.raises(PermissionDeniedError, match=f"your own ends at {ends:%Y-%m-%dT%H:%M:%SZ}"):
+        await add_key(database, temporary, new_key(), KeyRights({Scope.READ}, expires_at=later))
+    assert (await holder(database, temporary, KeyRights({Scope.READ}, expires_at=ends))).key_id
+
+
+async def test_a_key_that_ends_renews_neither_itself_nor_one_that_lasts_longer(
+    database: Database, asker: Asker
+) -> None:
+    now, own = datetime.now(UTC), new_key()
+    own_id = await add_key(database, asker, own, KeyRights(ADMIN, expires_at=now + timedelta(hours=1)))
+    eternal = await add_key(database, asker, new_key(), KeyRights(ADMIN))
+    shorter = await add_key(database, asker, new_key(), KeyRights(ADMIN, expires_at=now + timedelta(minutes=5)))
+    temporary = (await admitted(database, own.hash)).asker
+    for renewed in (own_id, eternal):
+        with pytest.raises(PermissionDeniedError, match="You cannot give away a key that"):
+            await rotate_key(database, temporary, renewed, timedelta(hours=1))
+    await rotate_key(database, temporary, shorter, timedelta(hours=1))
+
+
 async def test_pages_of_keys_are_turned_by_their_ids(database: Database, asker: Asker, tenant: Tenant) -> None:
     ids = [await add_key(database, asker, new_key(), KeyRights(ADMIN, name=str(n))) for n in range(5)]
     first = await list_keys(database, asker, Excerpt(limit=2, newest_first=False))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from contract.samples import MODEL, QUESTION, Piece, document, indexed, one_by_one
 from places import OPERATOR, counts, put
+from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
 from ragstone.bootstrap import everything
@@ -106,6 +108,33 @@ async def test_a_login_that_owns_nothing_moves_a_tenant_and_deletes_it(
 async def test_a_login_that_may_not_migrate_is_told_who_may(server: EmbeddedServer, admin: psycopg.Connection) -> None:
     with pytest.raises(DatabaseUnsuitableError, match="RAGSTONE_DATABASE_ADMIN_URL"):
         await migrate(login(server, "service"))
+
+
+async def test_a_database_with_half_a_schema_is_told_apart_from_a_defect(
+    server: EmbeddedServer, admin: psycopg.Connection
+) -> None:
+    with psycopg.connect(login(server, "team"), autocommit=True) as half:
+        half.execute("CREATE SCHEMA ragstone CREATE TABLE tenant (tenant_id int)")
+    with pytest.raises(DatabaseUnsuitableError, match="already exists"):
+        await migrate(login(server, "team"))
+
+
+async def test_the_role_that_another_database_of_the_cluster_makes_at_the_same_time_is_no_trouble(
+    server: EmbeddedServer, admin: psycopg.Connection
+) -> None:
+    """A migration waits for nobody in another database, and roles are the cluster's."""
+    (_, _, first), *_ = migrations()
+    make_role = first[first.index("DO $$") : first.index("END $$;") + len("END $$;")].replace("ragstone_app", "late")
+    waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+    async with await AsyncConnection.connect(server.admin_dsn("team_rag"), autocommit=True) as other:
+        with admin.transaction():
+            admin.execute(make_role.encode())
+            making = asyncio.create_task(other.execute(make_role.encode()))
+            async with asyncio.timeout(10):
+                while admin.execute(waits, (other.info.backend_pid,)).fetchone() is None:
+                    await asyncio.sleep(0.01)
+        await making
+    admin.execute("DROP ROLE late")
 
 
 async def test_a_wrong_password_is_said_without_being_shown(server: EmbeddedServer, admin: psycopg.Connection) -> None:

@@ -15,7 +15,7 @@ from model_replies import WORDS
 from unit.models.pool.scripted import assert_at_rest, member, request, said
 
 from ragstone.errors import ModelBrokeOffError, ModelUnavailableError, RagstoneError
-from ragstone.models.pool import ModelPool, Roster
+from ragstone.models.pool import ModelPool, Roster, State
 from ragstone.settings.models import Model, Models, Pool
 
 pytestmark = pytest.mark.anyio
@@ -156,6 +156,14 @@ async def test_beside_a_silent_server_another_one_is_asked_and_the_silent_one_hu
     await hung_up(server, before)
     assert await crowd(pool, 16, 20.0) == {WORDS: REQUESTS}
     assert calls(pool) <= MOST_CALLS
+
+
+async def test_a_server_that_hangs_does_not_take_the_whole_time_of_an_answer(server: Misbehaving) -> None:
+    silent = member("silent", url=server.faulty("silent"), model="m")
+    pool = pool_of(silent, member("good", url=server.url, model="m", group=1))
+    assert await crowd(pool, 16, 2.0) == {WORDS: REQUESTS}
+    assert calls(pool) <= MOST_CALLS
+    assert pool.state()[0].state is State.OPEN
 
 
 async def hung_up(server: Misbehaving, before: int) -> None:

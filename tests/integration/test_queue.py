@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -339,6 +340,21 @@ async def test_free_locks_tell_nothing_right_after_a_start_of_the_database(
     assert await queue(desk.database, "another").take(1) == []
 
 
+async def test_free_locks_tell_nothing_right_after_a_promotion_or_a_crash(
+    desk: Desk, admin: psycopg.Connection
+) -> None:
+    await desk.hand_in("a.txt", b"x")
+    await queue(desk.database).take(1)
+    # As such a server comes up, see `tests/acceptance/test_failover.py`; it started longer ago than its patience lasts.
+    admin.execute("TRUNCATE lock_witness")
+    up = admin.execute("SELECT (clock_timestamp() - pg_postmaster_start_time()) * 0.9").fetchone()
+    assert up is not None
+    with_patience(admin, f"{up[0].total_seconds()} seconds")
+    assert await queue(desk.database, "another").take(1) == []
+    admin.execute("UPDATE lock_witness SET since = pg_postmaster_start_time()")
+    assert (await take_one(desk, "another")).attempt == 2
+
+
 async def test_what_was_in_hand_at_three_ends_of_workers_is_given_up(desk: Desk) -> None:
     poison = await desk.hand_in("poison.txt", b"x")
     dying = queue(desk.database, "dying", timedelta(seconds=-1))
@@ -352,6 +368,29 @@ async def test_what_was_in_hand_at_three_ends_of_workers_is_given_up(desk: Desk)
     assert message is not None
     assert "3 times" in message
     assert (await desk.tasks())[0][:4] == ("dead", 3, 0, 3)
+
+
+async def test_a_locked_document_holds_up_no_other_tenant(desk: Desk, other: Desk, admin: psycopg.Connection) -> None:
+    doomed = await desk.hand_in("doomed.txt", b"x")
+    await queue(desk.database, "dying", timedelta(seconds=-1)).take(1)
+    await desk.count_deaths(2)
+    innocent = await other.hand_in("innocent.txt", b"x")
+    with admin.transaction():
+        admin.execute("SELECT FROM document WHERE id = %s FOR UPDATE", (doomed,))
+        async with asyncio.timeout(10):
+            assert (await take_one(desk)).subject_id == innocent
+        assert (await desk.status(doomed))[0] == "in_progress"
+    assert await queue(desk.database).take(1) == []
+    assert (await desk.status(doomed))[:2] == ("failed", "server_error")
+    assert (await desk.tasks())[0][:4] == ("dead", 1, 0, 3)
+
+
+async def test_a_task_of_nothing_is_buried_all_the_same(desk: Desk, admin: psycopg.Connection) -> None:
+    columns = "tenant_id, kind, subject_id, state, worker, lease_until, deaths"
+    task = f"INSERT INTO task ({columns}) VALUES (%s, 'ingest', -1, 'running', 'gone', now(), 2)"
+    admin.execute(task.encode(), (desk.asker.tenant.id,))
+    assert await queue(desk.database).take(1) == []
+    assert (await desk.tasks())[0][0] == "dead"
 
 
 async def test_the_application_frees_and_buries_nothing_by_itself(desk: Desk) -> None:

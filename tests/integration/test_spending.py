@@ -224,6 +224,39 @@ async def test_an_answer_that_ends_in_another_window_is_counted_where_it_began(
     assert spent == [(today - timedelta(days=1), 10), (today, 20)]
 
 
+async def test_what_is_being_made_since_an_earlier_minute_does_not_shorten_the_wait_in_this_one(
+    database: Database, asker: Asker, admin: psycopg.Connection
+) -> None:
+    bob, _ = await holder(database, asker, SpendingLimits(tokens_per_minute=10_000))
+    meter = PostgresMeter(database, bob)
+    await meter.reserve(Usage(9000))  # and is still being made
+    shift(admin, asker.tenant, timedelta(minutes=1))
+    before, text = datetime.now(UTC).minute, ""
+    await meter.settle(await meter.reserve(Usage(9000)), Usage(9000, calls=1))
+    try:
+        await meter.reserve(Usage(5000))
+    except RateLimitedError as refused:
+        text = str(refused)
+    if datetime.now(UTC).minute != before:
+        pytest.skip("the minute ended in the middle")
+    assert "10,000 tokens per minute would be passed" in text
+    assert "Try again when" not in text
+
+
+async def test_a_reservation_is_kept_for_a_day_whatever_month_it_is_of(
+    database: Database, asker: Asker, admin: psycopg.Connection
+) -> None:
+    meter = PostgresMeter(database, asker)
+    made = [await meter.reserve(Usage(3000, 1000)) for _ in range(2)]
+    for reservation, age in zip(made, (timedelta(hours=23), timedelta(hours=25)), strict=True):
+        admin.execute("UPDATE ragstone.reservation SET at = at - %s WHERE id = %s", (age, reservation.id))
+    await forget_spending(database)
+    for reservation in made:
+        await meter.settle(reservation, ANSWER)
+    spent = await spent_with_keys(database, asker, LONG_AGO)
+    assert [(one.answers, one.cost) for one in spent] == [(1, 0.01)]
+
+
 async def test_who_leaves_while_it_is_reserved_has_reserved_nothing(
     database: Database, asker: Asker, admin: psycopg.Connection
 ) -> None:

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from integration.test_isolation import fill
 from places import OPERATOR, counts, databases_with, put, rows_by_table, superuser
-from psycopg import AsyncConnection
 
 from ragstone.access.askers import person
 from ragstone.access.grants import KeyRights
@@ -37,13 +36,11 @@ from ragstone.storage.embedded import EmbeddedServer
 from ragstone.storage.migrate import migrations
 from ragstone.storage.pages import Excerpt
 from ragstone.storage.tenancy.audit import Line, audit_page
-from ragstone.storage.tenancy.clearing import MOVING, lock
-from ragstone.storage.tenancy.copying import Side
 from ragstone.storage.tenancy.deletion import Remover, rows_of
 from ragstone.storage.tenancy.keys import add_key, admit
 from ragstone.storage.tenancy.moving import Mover, create, reopen_left
 from ragstone.storage.tenancy.people import put_user, remove_user
-from ragstone.storage.tenancy.placement import Placement, Spot, placement_of
+from ragstone.storage.tenancy.placement import Placement, placement_of
 from ragstone.storage.tenancy.tenants import find_tenant, list_tenants, tenant_page, tenant_record
 
 pytestmark = pytest.mark.anyio
@@ -187,51 +184,6 @@ async def test_a_move_that_is_killed_leaves_the_tenant_served_and_is_completed_b
     with superuser(server, "guests") as own:
         assert counts(own, tenant) == {}
     assert admin.execute("SELECT count(*) FROM ragstone.unused_parts()").fetchone() == (0,)
-
-
-class Killed(BaseException):
-    pass
-
-
-class MoverThatDiesHandingOver(Mover):
-    """Ends when the former place is left and the installation does not know of the new one."""
-
-    async def _switch(self, main: AsyncConnection, source: Side, target: Side, tenant: Tenant, spot: Spot) -> None:
-        assert main is not source.connection
-        assert target.shard == spot.shard
-        await source.connection.execute("SELECT leave_here(%s)", (tenant.id,))
-        raise Killed
-
-
-async def test_what_a_mover_left_when_it_died_handing_over_is_written_again_with_all_its_tasks(
-    databases: Databases, tenant: Tenant, server: EmbeddedServer, admin: psycopg.Connection
-) -> None:
-    await put(databases.main, everything(tenant, "test"), "/a", "granite")
-    admin.execute(
-        "INSERT INTO ragstone.task (tenant_id, kind, subject_id) SELECT %s, 'ingest', -n FROM generate_series(1, 3) n",
-        (tenant.id,),
-    )
-    guest = (await Mover(databases, OPERATOR, grace=0.05).move(tenant.name, Placement(database="guests"))).tenant
-    with superuser(server, "guests") as own:
-        tasks = "SELECT state, count(*) FROM ragstone.task WHERE tenant_id = %s GROUP BY 1"
-        waiting = [("waiting", 3)]
-        assert own.execute(tasks, (tenant.id,)).fetchall() == waiting
-        for _ in range(2):
-            with pytest.raises(Killed):
-                await MoverThatDiesHandingOver(databases, OPERATOR, grace=0.05).move(tenant.name, Placement())
-            asker = everything(guest, "test")
-            with pytest.raises(TenantMovingError):
-                await put(databases.of(guest), asker, "/refused", "granite")
-            assert own.execute(tasks, (tenant.id,)).fetchall() == [("held", 3)]  # no worker begins with one
-            async with databases.main.alone() as main, lock(main, MOVING, tenant.id, patience=0):
-                await reopen_left(databases)  # somebody is at work
-            with pytest.raises(TenantMovingError):
-                await put(databases.of(guest), asker, "/refused", "granite")
-            await reopen_left(databases)
-            await put(databases.of(guest), asker, "/taken", "granite")
-            assert own.execute(tasks, (tenant.id,)).fetchall() == waiting
-    assert (await Mover(databases, OPERATOR, grace=0.05).move(tenant.name, Placement())).tenant == tenant
-    assert admin.execute(tasks, (tenant.id,)).fetchall() == waiting
 
 
 async def put_until_it_is_taken(databases: Databases, name: str, text: str) -> None:

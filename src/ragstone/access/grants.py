@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ragstone.access.askers import principal_of_group, principal_of_user
 from ragstone.domain import Asker, Priority, Scope, SpendingLimits
@@ -48,6 +48,27 @@ def check_key(asker: Asker, rights: KeyRights) -> None:
         )
     if not asker.reads_all:
         _check_reading(asker, rights)
+
+
+def check_end(own: datetime | None, wanted: datetime | None) -> None:
+    """Let a key last only as long as the key of who makes it or renews it; None is for ever.
+
+    Raises:
+        PermissionDeniedError: It would last longer.
+    """
+    if own is None or (wanted is not None and wanted <= own):
+        return
+    lasts = "never ends" if wanted is None else f"ends at {_in_words(wanted)}"
+    raise PermissionDeniedError(
+        f"You cannot give away a key that {lasts}",
+        why=f"your own ends at {_in_words(own)}",
+        remedy="Let it end by then, or use a key that lasts as long",
+    )
+
+
+def _in_words(time: datetime) -> str:
+    """As `expires` takes it, and never later than it is."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _check_reading(asker: Asker, rights: KeyRights) -> None:

@@ -21,12 +21,13 @@ from ragstone.answer.context import Context
 from ragstone.answer.judge import JUDGE
 from ragstone.answer.stream import Sentence
 from ragstone.answer.task import Task
-from ragstone.answer.units import Unit, units
+from ragstone.answer.units import MAX_QUOTE, Unit, units
 from ragstone.domain import Citation, Passage, Question
 from ragstone.ports import Index
 
 _CANDIDATES = 12  # sentences of the documents that are looked at closely for one of the answer
 _TOGETHER = 4  # that support one at most
+LONGEST = _TOGETHER * MAX_QUOTE  # characters of a claim: one that is longer says more than what can be quoted for it
 _OWN = 0.2  # share of the claim's terms that each of them has
 _ADDS = 0.1  # and that it adds to the others
 _SHORT = 3  # terms: with fewer, a sentence says something only as the answer to its question
@@ -86,13 +87,15 @@ class Ground:
         return cls(task.question, candidates, task.index)
 
     async def support(self, sentence: Sentence, before: str) -> Support:
-        """What supports a sentence of the answer; `before` is the one before it.
+        """What supports a sentence of the answer; `before` is the line before it, or what precedes it in its own.
 
         The words that do are read again where they are stored; what is not there any more supports nothing.
         """
         text = sentence.text.strip()
         if not states_something(text, before):
             return Support(claims=False)
+        if len(text) > LONGEST:
+            return Support(claims=True)
         claim = Statement(bare(text), self._languages)
         if not claim.terms and not claim.numbers:
             return Support(claims=False)

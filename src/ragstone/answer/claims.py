@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # The lists of phrases are English; what they miss counts as a claim, and is then unsupported.
 _LINE_MARK = re.compile(r"(?:\s*(?:[-*+•]\s+|>\s*|\(?\d{1,3}[.)]\s+))+")
 _ORNAMENT = re.compile(r"\*\*|__|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 _RULE = re.compile(r"[\s|:=*_+`~-]+")
-_QUESTION = re.compile(r"[?？؟;][\s\"'”’»)*_]*\Z")
+_QUESTION = re.compile(r"[?？؟\u037e][\s\"'”’»)*_]*\Z")  # the last one is Greek, and looks like a semicolon
 _LEAD = re.compile(r"[:：][\s\"'”’»)*_]*\Z")
 _DIGIT = re.compile(r"\d")
 # Of itself it states what was asked, which a passage seldom says; what follows it has to be supported.
@@ -24,10 +25,11 @@ _OPENING = re.compile(
     r"(?:(?:according to|based on|as (?:stated|described|mentioned|noted|shown) in|per|laut|gemäß|selon|según)"
     r" (?:(?:the|these|your|den|dem|der|les|le|los|las|el) )?(?:(?:provided|given|above|retrieved) )?"
     r"(?:passages?|documents?|documentation|context|sources?|text|information|passagen|dokumenten?)(?: provided)?,? ?"
-    r"|(?:the )?(?:passages?|documents?|documentation|sources?|text) "
+    r"|(?:they|(?:the )?(?:passages?|documents?|documentation|sources?|text)) (?:do(?:es)? )?"
     r"(?:says?|states?|mentions?|explains?|describes?|notes?|shows?|indicates?) that "
     r"|(?:additionally|furthermore|moreover|however|therefore|thus|also|overall|in addition|in summary|in short|"
-    r"finally|specifically|for example|for instance|in other words|as a result|note that|please note that|"
+    r"finally|specifically|unfortunately|for example|for instance|in other words|as a result|note that|"
+    r"please note that|"
     r"(?:it is|it's) (?:also )?(?:important|worth) (?:to note|noting) that),? )",
     re.IGNORECASE,
 )
@@ -53,20 +55,80 @@ _ABSTENTION = re.compile(
     re.IGNORECASE,
 )
 
+# Where such a sentence turns to something that it tells after all.
+_TURN = re.compile(
+    r";|[,.]?\s(?:but|however|although|though|whereas|nevertheless|nonetheless)\b"
+    r"|[,–—]\s*(?:so|yet|still|while|therefore|thus|hence|instead|because)\b",
+    re.IGNORECASE,
+)
+_CONCEDES = re.compile(r"(?:although|even though|though|while|whereas|since|because|as|if|when)\b", re.IGNORECASE)
+_PIECE = re.compile(
+    r"[,:](?!\d)|[()–—]|\band\b(?=\s+(?:it|they|this|that|these|those|there|is|are|was|were)\b)", re.IGNORECASE
+)
+# What stands beside the word that something is not told, and is no further thing that is not told either.
+_TELLS = re.compile(
+    r"(?:and|or)?\s*(?:it|they|this|these|there|he|she|we|(?:which|who)(?=\s+(?:is|are|was|were|has|have|can|will)))\b"
+    r"|.*[\d$€£¥]",
+    re.IGNORECASE | re.DOTALL,
+)
+_LEADS_IN = re.compile(
+    r"(?:about|according to|as|at|based on|beyond|concerning|for|from|in|of|on|regarding|under|with)\b", re.IGNORECASE
+)
+# "so it cannot be determined": as empty as the word before it
+_IN_VAIN = re.compile(
+    r"(?:it|this|that|they|the question)\s"
+    r"(?:(?:can(?: ?not|['’]t)|could(?: not|n['’]t)|is (?:not |im)possible)\b"
+    r"\D*\b(?:answer(?:ed)?|determined?|sa(?:y|id)|told|tell|stated?|known|confirm(?:ed)?)"
+    r"|is (?:unclear|unknown))\b\D*",
+    re.IGNORECASE,
+)
+
 
 def bare(text: str) -> str:
-    """A sentence without the marks of a list, of a quote and of emphasis, and without what only opens it."""
+    """What a sentence states: without the marks of a list, of a quote and of emphasis, and without what only opens it.
+
+    Of a sentence that says that the documents do not tell something, what it tells beside that.
+    """
     text = text.strip()
     mark = _LINE_MARK.match(text)
     plain = _ORNAMENT.sub("", text[mark.end() if mark else 0 :]).strip()
-    for opening in (_YES_OR_NO, _OPENING, _OPENING):
+    plain = _without(plain, _YES_OR_NO, _OPENING, _OPENING)
+    return _told(plain) if _ABSTENTION.search(plain) else plain
+
+
+def _without(plain: str, *openings: re.Pattern[str]) -> str:
+    for opening in openings:
         found = opening.match(plain)
         plain = plain[found.end() :] if found else plain
     return plain
 
 
+def _told(plain: str) -> str:
+    """What stands beside the word that the documents do not tell something."""
+    told: list[str] = []
+    for place, part in enumerate(_TURN.split(plain)):
+        if _ABSTENTION.search(part):
+            told += _beside(part, concedes=place == 0 and _CONCEDES.match(part) is not None)
+        elif not _IN_VAIN.fullmatch(part.strip(" ,.")):
+            told.append(part)
+    return ", ".join(_without(piece.strip(" ,"), _OPENING) for piece in told if piece.strip(" ,.!"))
+
+
+def _beside(part: str, *, concedes: bool) -> Iterator[str]:
+    """The pieces that tell something; behind `Although they do not say ...,` it is all that comes."""
+    abstained = False
+    for piece in map(str.strip, _PIECE.split(part)):
+        if _ABSTENTION.search(piece):
+            abstained = True
+        elif abstained and concedes:
+            if not _IN_VAIN.fullmatch(piece.strip(" .")):
+                yield piece
+        elif _TELLS.match(piece) and (abstained or not _LEADS_IN.match(piece)):
+            yield piece
+
+
 def states_something(text: str, before: str) -> bool:
-    """Whether a sentence has to be supported; `before` is the one before it.
+    """Whether a sentence has to be supported; `before` is the line before it, or what precedes it in its own.
 
     Headings, rules, the first row of a table, questions, what only leads to a list, courtesies, and the word that
     the documents do not say something, state nothing that a passage could support.
@@ -78,4 +140,4 @@ def states_something(text: str, before: str) -> bool:
     if _LEAD.search(text) and not _DIGIT.search(text):
         return False
     plain = bare(text)
-    return bool(plain) and not (_COURTESY.fullmatch(plain) or _ABSTENTION.search(plain))
+    return bool(plain) and not _COURTESY.fullmatch(plain)

@@ -154,4 +154,4 @@ def _cut(hit: Hit, characters: int) -> Hit:
 
 
 def _fit(value: str) -> str:
-    return _UNFIT.sub(" ", value)[:_TITLE].strip()
+    return defused(_UNFIT.sub(" ", value)[:_TITLE].strip())

@@ -7,12 +7,14 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ragstone.answer.attribute import Ground
 from ragstone.answer.context import Context
+from ragstone.answer.curtain import Curtain
 from ragstone.answer.manuscript import Manuscript
 from ragstone.answer.prompt import compose
-from ragstone.answer.stream import Curtain, Transcript
+from ragstone.answer.stream import Transcript
 from ragstone.answer.task import Completion, Task, complete
 from ragstone.domain import (
     Answer,
@@ -23,10 +25,13 @@ from ragstone.domain import (
     Provenance,
     Role,
 )
-from ragstone.errors import ModelBrokeOffError, ModelUnavailableError, PromptTooLongError
+from ragstone.errors import ModelBrokeOffError, ModelUnavailableError, PromptRefusedError, PromptTooLongError
 from ragstone.prompts import Template
 
 _CONTINUATIONS = 2  # how often another model goes on where one fell silent
+_PATIENCE = 200  # characters behind a refusal until its end, which tells what it took, is not waited for any more
+
+_Failure: TypeAlias = ModelUnavailableError | PromptTooLongError | PromptRefusedError
 
 
 async def speak(
@@ -36,8 +41,8 @@ async def speak(
 
     The template takes `passages`, `question`, `instructions` and the further values. With `behind` nothing is shown
     until the model has written these words at the beginning of a line (such as `ANSWER:`); if it never does, all of
-    it is the answer. A prompt that is too long is tried once more with half of the passages. Without passages the
-    model is not asked.
+    it is the answer, unless it begins with `REASONING:`: then nothing was said. A prompt that is too long is tried once
+    more with half of the passages. Without passages the model is not asked.
 
     Raises:
         ModelUnavailableError: Before anything was written: nobody can be asked, or all broke off or said nothing.
@@ -60,7 +65,7 @@ async def recite(
     """Tell a finished text of a model as `speak` does: its sentences grounded in these passages, last the Answer."""
     speech = _Speech(task, template, Manuscript(task.question.options.unsupported))
     speech.member, speech.finish = completion.member, completion.finish
-    transcript = Transcript()
+    transcript = Transcript(_numbers(context))
     async with grounding(task, context) as ground:
         for parts in (transcript.feed(completion.text), transcript.end()):
             async for event in speech.manuscript.take(parts, ground):
@@ -120,30 +125,29 @@ class _Speech:
         broken = halved = 0
         async with grounding(self.task, context) as ground:
             while True:
-                curtain = Curtain("" if self.manuscript.text else behind)
+                heard = self._heard(messages, context, Curtain(behind), ground)
                 try:
-                    async with aclosing(self._heard(messages, context.answer_tokens, curtain, ground)) as events:
+                    async with aclosing(heard) as events:
                         async for event in events:
                             yield event
-                except PromptTooLongError:
-                    halved += 1
-                    if halved > 1 or self.manuscript.text:
-                        raise
-                    messages = asked = compose(self.task, self.template, context.halved().text, **values)
-                except ModelUnavailableError as error:
-                    broken += 1
-                    if not self._goes_on(error, broken):
+                except (ModelUnavailableError, PromptTooLongError, PromptRefusedError) as error:
+                    broken += isinstance(error, ModelBrokeOffError)
+                    halved += isinstance(error, PromptTooLongError)
+                    if self._ends(error, broken, halved):
                         return
+                    if isinstance(error, PromptTooLongError):
+                        asked = compose(self.task, self.template, context.halved().text, **values)
                     messages = self._continued(asked)
                 else:
                     return
 
     async def _heard(
-        self, messages: Sequence[Message], max_tokens: int, curtain: Curtain, ground: Awaitable[Ground]
+        self, messages: Sequence[Message], context: Context, curtain: Curtain, ground: Awaitable[Ground]
     ) -> AsyncGenerator[AnswerEvent, None]:
         """What one call brings; what it took is counted, or estimated if it does not come to its end."""
-        request = self.task.request(messages, max_tokens=max_tokens)
-        transcript = Transcript()
+        request = self.task.request(messages, max_tokens=context.answer_tokens)
+        transcript = Transcript(_numbers(context))
+        patience = _PATIENCE
         with self.task.counting(request) as call:
             async with aclosing(self.task.llm.chat(request)) as events:
                 async for event in events:
@@ -154,12 +158,13 @@ class _Speech:
                     self._note_first(event.text)
                     async for written in self.manuscript.take(transcript.feed(curtain.feed(event.text)), ground):
                         yield written
-                    if self.manuscript.refused:
+                    patience -= len(event.text) if self.manuscript.refused else 0
+                    if patience < 0:
                         return
         for parts in (transcript.feed(curtain.end()), transcript.end()):
             async for written in self.manuscript.take(parts, ground):
                 yield written
-        if self.manuscript.is_empty:
+        if transcript.is_empty:
             raise ModelUnavailableError(
                 "The model said nothing",
                 why=f"it ended with {self.finish}",
@@ -170,14 +175,19 @@ class _Speech:
         if text:
             self.timings.setdefault("first_token", (time.perf_counter() - self.began) * 1000.0)
 
-    def _goes_on(self, error: ModelUnavailableError, broken: int) -> bool:
-        """Whether another model is asked; if not, the answer ends where it is, or the error is raised."""
-        if isinstance(error, ModelBrokeOffError) and broken <= _CONTINUATIONS:
+    def _ends(self, error: _Failure, broken: int, halved: int) -> bool:
+        """Whether the answer ends where it is; if not, it is tried again, unless the error is raised."""
+        written = bool(self.manuscript.text)
+        if self.manuscript.refused:
             return True
-        if not self.manuscript.text:
+        if isinstance(error, ModelBrokeOffError) and broken <= _CONTINUATIONS:
+            return False
+        if isinstance(error, PromptTooLongError) and halved == 1 and not written:
+            return False
+        if not written:
             raise error
         self.degraded = str(error)
-        return False
+        return True
 
     def _continued(self, asked: Sequence[Message]) -> Sequence[Message]:
         """What was asked, what was answered up to the last whole sentence, and the word to go on."""
@@ -212,3 +222,8 @@ class _Speech:
             unsupported=tuple(manuscript.unsupported),
             provenance=provenance,
         )
+
+
+def _numbers(context: Context) -> frozenset[int]:
+    """Under which the model was shown passages."""
+    return frozenset(numbered.id for numbered in context.passages)

@@ -33,16 +33,11 @@ class Manuscript:
         self._open = 0  # where the sentence that is being written begins
         self._leading: list[str] = []  # sentences that claim nothing, and wait for one that does
         self._hollow = False  # all that followed the leading ones was removed
-        self._before = ""  # the sentence before, which "It" may refer to
+        self._line = ""  # the last line of what was said, which tells a table's first row from the others
         self._again: list[str] = []  # what may be said for the second time, and is not to be shown again
         self._grounded = 0  # characters at the beginning of the last of them that are grounded
         self._heard = ""  # of these
         self._joins = False  # what comes next has to be set apart
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the model has said nothing yet, not even that it cannot answer."""
-        return not (self.text or self._before or self.refused)
 
     @property
     def whole(self) -> str:
@@ -86,7 +81,7 @@ class Manuscript:
     def end(self) -> Iterator[AnswerEvent]:
         """Write what is left to be written."""
         if self.fragment:
-            self.unsupported.append((len(self.text) - len(self.fragment), len(self.text)))
+            self._mark()
         if not self.text:
             self.text = NOTHING_FOUND
             yield Wrote(self.text)
@@ -119,16 +114,28 @@ class Manuscript:
             return heard[len(known) :]
         if not self.fragment:
             return heard
-        self.unsupported.append((len(self.text) - len(self.fragment), len(self.text)))
+        self._mark()
+        self._open += len(_BROKEN_OFF)
         self._joins = False
         return _BROKEN_OFF + heard
 
+    def _mark(self) -> None:
+        """Nothing supports the last sentence, or it has no end; what is written next is another one."""
+        self.unsupported.append((len(self.text) - len(self.fragment), len(self.text)))
+        self._open = len(self.text)
+
     def _skips(self, sentence: Sentence) -> bool:
-        """Whether a sentence is one that was written, and grounded, before."""
-        said = sentence.text.strip()
-        if not self._again or not self._again[-1].startswith(said) or self._grounded < len(said):
-            self._again = []
+        """Whether a sentence is one that was written, and grounded, before; or what was written of it does not end."""
+        if not self._again:
             return False
+        said = sentence.text.strip()
+        if not self._again[-1].startswith(said) or self._grounded < len(said):
+            self._again = []
+            if said == self.fragment:
+                return False
+            if self.fragment:
+                self._mark()
+            return True
         further = self._again[-1][len(said) :].lstrip()
         self._grounded -= len(self._again[-1]) - len(further)
         self._again, self._heard = [further] if further else [], ""
@@ -138,15 +145,14 @@ class Manuscript:
         if self._skips(sentence):
             return
         began = time.perf_counter()
-        support = await (await ground).support(sentence, self._before)
+        support = await (await ground).support(sentence, self._line)
         self.seconds += time.perf_counter() - began
-        self._before = sentence.text.strip()
+        self._line = (self._line + sentence.text).rstrip().rpartition("\n")[2]
         if self._removes:
             for event in self._keep(sentence, support):
                 yield event
         elif support.claims and not support.supported:
-            end = len(self.text)
-            self.unsupported.append((end - len(sentence.text.strip()), end))
+            self._mark()
         self._open = len(self.text)
         self._supported += support.supported
         for event in self._cite(support.citations):

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 
-from ragstone.answer.length import length, tokens
-from ragstone.domain import ChatEvent, ChatRequest, Ended, Finish, Message, Question, Results, Usage
+from ragstone.answer.tally import Call, Tally
+from ragstone.domain import ChatRequest, Ended, Finish, Message, Question, Results
 from ragstone.errors import ModelUnavailableError
 from ragstone.ports import ChatModel, Embedder, Index, Tokenizer
 from ragstone.prompts import Prompts
-
-
-@dataclass
-class Tally:
-    """What has been spent on an answer so far."""
-
-    usage: Usage = field(default_factory=Usage)
-
-    def add(self, usage: Usage) -> None:
-        """Count a call."""
-        self.usage += usage
-
-
-@dataclass
-class Call:
-    """One call of a language model: what it took, or about what, if its end was not heard."""
-
-    heard: str = ""
-    usage: Usage | None = None  # None: it has not come to its end
-
-    def hear(self, event: ChatEvent) -> None:
-        """Take note of what was said."""
-        if isinstance(event, Ended):
-            self.usage = event.usage
-        else:
-            self.heard += event.text
 
 
 @dataclass(frozen=True)
@@ -80,27 +54,9 @@ class Task:
             seconds=left,
         )
 
-    @contextmanager
-    def counting(self, request: ChatRequest) -> Iterator[Call]:
-        """A call whose cost is counted however it ends.
-
-        Who leaves before a model has said a word has had it read the prompt; of a call that failed by then, nobody
-        knows that anything was read.
-        """
-        call, left = Call(), False
-        try:
-            yield call
-        except (asyncio.CancelledError, GeneratorExit):
-            left = True
-            raise
-        finally:
-            self.tally.add(call.usage or self._estimate(request, call.heard, left=left))
-
-    def _estimate(self, request: ChatRequest, heard: str, *, left: bool) -> Usage:
-        if not heard and not left:
-            return Usage()
-        read, written = length(self.tokenizer, request.messages), tokens(self.tokenizer, [heard])[0]
-        return Usage(read, written, cost=self.llm.price(read, written), calls=1)
+    def counting(self, request: ChatRequest) -> AbstractContextManager[Call]:
+        """A call whose cost is counted however it ends."""
+        return self.tally.counting(request, self.llm, self.tokenizer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ _NUMBER = re.compile(
     r"(?<![\w.])(?P<currency>[$€£¥])?[ ]?(?P<digits>\d+(?:[.,'’]\d+)*)(?:(?:st|nd|rd|th)\b)?"
     r"(?:[ \u00a0-]?(?P<after>%|[^\W\d_]{1,12}))?"
 )
+# Before digits; behind a letter or a digit a dash joins words, dates and ranges, and with a blank behind it, it begins
+# an item of a list.
+_MINUS = re.compile(r"(?:(?<![^\s(\[{|=:<>~*`“„$€£¥])[-−–]|\bminus )(?:[$€£¥] ?)?\Z", re.IGNORECASE)
+_BEHIND_NUMBER = re.compile(r"\d\s?\Z")
 _NUMBER_INSIDE = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,.'’]\d{3})+")
 _SCALES = {"thousand": 1e3, "k": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
@@ -155,19 +159,21 @@ def numbers(text: str) -> list[Number]:
     ordinal = _ORDINAL.match(text)
     for match in _NUMBER.finditer(text, ordinal.end() if ordinal else 0):
         after = (match["after"] or "").lower()
-        unit = _UNITS.get(match["currency"] or after, "")
-        found.append(Number(_values(match["digits"], _SCALES.get(after, 1.0)), unit, match.start("digits")))
+        unit, start = _UNITS.get(match["currency"] or after, ""), match.start("digits")
+        values = _values(match["digits"], _SCALES.get(after, 1.0))
+        found.append(Number(_signed(values, text, start), unit, start))
     for word, following in pairwise(_WORD.finditer(text)):
         value, unit = _NUMBER_WORDS.get(word[0].lower()), _UNITS.get(following[0].lower(), "")
         if value is not None and unit:
-            found.append(Number(frozenset({value}), unit, word.start()))
+            found.append(Number(_signed(frozenset({value}), text, word.start()), unit, word.start()))
     return found
 
 
 def loose_numbers(text: str) -> list[Number]:
     """Beside those of `numbers` what can be read as a number: words, months, digits inside of names."""
     said = ((word[0].lower(), word.start()) for word in _WORD.finditer(text))
-    found = [Number(frozenset({_NAMED[word]}), "", start) for word, start in said if word in _NAMED]
+    named = ((frozenset({_NAMED[word]}), start) for word, start in said if word in _NAMED)
+    found = [Number(_signed(values, text, start), "", start) for values, start in named]
     plain = numbers(text)
     counted = {number.start for number in plain}
     inside = (match for match in _NUMBER_INSIDE.finditer(text) if match.start() not in counted)
@@ -183,6 +189,16 @@ def _values(digits: str, scale: float) -> frozenset[float | str]:
     if plain.count(".") <= 1 and "'" not in plain and "’" not in plain:
         found.add(float(plain) * scale)
     return frozenset(found or {digits})
+
+
+def _signed(values: frozenset[float | str], text: str, start: int) -> frozenset[float | str]:
+    """Below zero behind a minus; `5 -10` may be a range, so it is read both ways."""
+    minus = _MINUS.search(text, max(start - len("minus $ "), 0), start)
+    if minus is None:
+        return values
+    below = frozenset(-value if isinstance(value, float) else value for value in values)
+    is_range = _BEHIND_NUMBER.search(text, max(minus.start() - 2, 0), minus.start())
+    return values | below if is_range else below
 
 
 def names(text: str) -> list[str]:

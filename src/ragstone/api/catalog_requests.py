@@ -22,7 +22,7 @@ Metadata: TypeAlias = Annotated[dict[Key, Text], Field(max_length=16)]
 FileAttributes: TypeAlias = Annotated[
     dict[Key, bool | int | Annotated[float, Field(allow_inf_nan=False)] | Text], Field(max_length=16)
 ]
-FileIds: TypeAlias = list[str]
+FileIds: TypeAlias = Annotated[list[str], Field(fail_fast=True)]
 
 _STEERING: Mapping[str, Iterable[StrEnum]] = {STRATEGY: Answering, REWRITING: Rewriting, UNSUPPORTED: Unsupported}
 _STEERED = f"Words of your own; {STRATEGY}, {REWRITING} and {UNSUPPORTED} steer the answers of language models."
@@ -155,7 +155,7 @@ class AttachFiles(BaseModel):
     """The body that puts several files into a store."""
 
     file_ids: Annotated[FileIds, Field(min_length=1, max_length=2000)] | None = None
-    files: Annotated[list[AttachFile], Field(min_length=1, max_length=2000)] | None = Field(
+    files: Annotated[list[AttachFile], Field(min_length=1, max_length=2000, fail_fast=True)] | None = Field(
         default=None, description="Instead of file_ids, with attributes and strategy of each."
     )
     attributes: FileAttributes | None = None

@@ -48,7 +48,7 @@ async def create_chat_completion(body: ChatRequest, request: Request, session: R
     if body.stream:
         stream = ChatStream(asked, link)
         told = live_chat(stream, await begun(asking(question, kit)))
-        return EventStream(_written(stream, told, request.state.id), header(outcome(kit)))
+        return EventStream(_written(stream, told, request), header(outcome(kit)))
     answer = await unless_gone(request, ask(question, kit))
     if answer is None:
         return unheard()
@@ -65,7 +65,9 @@ def _asked(body: ChatRequest) -> ChatAsked:
     )
 
 
-async def _written(stream: ChatStream, told: AsyncGenerator[bytes, None], request: str) -> AsyncGenerator[bytes, None]:
+async def _written(
+    stream: ChatStream, told: AsyncGenerator[bytes, None], request: Request
+) -> AsyncGenerator[bytes, None]:
     failing = unbroken(told, lambda failure: [sse.chunks(stream.fail(failure))], request)
     async with aclosing(failing) as pieces:
         async for piece in pieces:

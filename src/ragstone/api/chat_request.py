@@ -14,7 +14,7 @@ class ChatMessage(BaseModel):
     """A message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[dict[str, object]] | None = None
+    content: str | Annotated[list[dict[str, object]], Field(fail_fast=True)] | None = None
 
 
 class StreamOptions(BaseModel):
@@ -27,13 +27,13 @@ class ChatRequest(Steered):
     """The body of a chat completion."""
 
     model: str
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=1000)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=1000, fail_fast=True)]
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     n: int = Field(default=1, ge=1, le=128)
     response_format: dict[str, object] | None = None
     tool_choice: str | dict[str, object] = "auto"
-    modalities: list[str] = Field(default=["text"])
+    modalities: list[str] = Field(default=["text"], fail_fast=True)
     logprobs: bool = False
     max_completion_tokens: int | None = Field(default=None, ge=1, description="Of the language model.")
     max_tokens: int | None = Field(default=None, ge=1, description="Its former name.")

@@ -29,7 +29,7 @@ ERRORS = {
     401: ("Unauthorized", "No key or token was shown, or it opens nothing."),
     403: ("Forbidden", "The key or token lacks the scope."),
     404: ("NotFound", "There is nothing of that id that the caller may see."),
-    408: ("RequestTimeout", "Nothing came of the body for too long."),
+    408: ("RequestTimeout", "The body came too slowly."),
     409: ("Conflict", "It does not fit what is there now, or the Idempotency-Key is taken."),
     413: ("TooLarge", "The body is too large."),
     415: ("UnsupportedMediaType", "The body is of a kind that the route does not read."),

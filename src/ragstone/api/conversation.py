@@ -11,7 +11,7 @@ from ragstone.api.chat_request import ChatMessage
 from ragstone.api.response_request import InputItem
 from ragstone.domain import Message, Role
 from ragstone.errors import InvalidRequestError
-from ragstone.storage.answers.kept import StoredAnswer
+from ragstone.storage.answers.kept import Past
 
 Item: TypeAlias = dict[str, object]
 Parts: TypeAlias = str | Sequence[Mapping[str, object]] | None
@@ -81,7 +81,7 @@ def words(content: Parts, place: str) -> str:
     return "\n".join(_text(part, f"{place}.content.{number}") for number, part in enumerate(content or ()))
 
 
-def gone_on(turns: Iterable[StoredAnswer], now: Said) -> Said:
+def gone_on(turns: Iterable[Past], now: Said) -> Said:
     """What is said now, behind the stored turns that it goes on from: the question stays, all else adds up."""
     history: list[Message] = []
     instructions: list[str] = []
@@ -91,8 +91,8 @@ def gone_on(turns: Iterable[StoredAnswer], now: Said) -> Said:
                 history.append(Message(_SPEAKERS[role], text))
             elif text:
                 instructions.append(text)
-        if turn.answer is not None and turn.answer.text:
-            history.append(Message(Role.ASSISTANT, turn.answer.text))
+        if turn.answer:
+            history.append(Message(Role.ASSISTANT, turn.answer))
     told = "\n\n".join(filter(None, (*instructions, now.instructions)))
     return replace(now, history=(*history, *now.history), instructions=told)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -14,9 +15,14 @@ from pydantic import BaseModel, Field
 
 from ragstone.api.door.identity import Reading
 from ragstone.api.shapes.embeddings import Encoding, check_dimensions, embeddings
+from ragstone.api.streams import unheard, unless_gone
 from ragstone.bootstrap import House
-from ragstone.domain import EmbeddingModel
+from ragstone.domain import EmbeddingModel, Matrix
 from ragstone.errors import InvalidRequestError, ModelNotFoundError
+from ragstone.models.minilm.embedder import MiniLM
+
+if TYPE_CHECKING:
+    from ragstone.models.protocols.embedder import EndpointEmbedder
 
 router = APIRouter(prefix="/v1/embeddings", tags=["embeddings"])
 
@@ -32,7 +38,12 @@ class EmbeddingRequest(BaseModel):
     """The body of a request for vectors; tokens are not read, since those of other models mean nothing here."""
 
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: (
+        str
+        | Annotated[list[str], Field(fail_fast=True)]
+        | Annotated[list[int], Field(fail_fast=True)]
+        | Annotated[list[Annotated[list[int], Field(fail_fast=True)]], Field(fail_fast=True)]
+    )
     encoding_format: Encoding = Encoding.FLOAT
     dimensions: int | None = Field(default=None, ge=1)
 
@@ -47,19 +58,30 @@ async def create_embeddings(body: EmbeddingRequest, request: Request, _: Reading
         raise ModelNotFoundError(f"There is no model {body.model} that embeds", remedy=f"Ask for {model.name}")
     check_dimensions(body.dimensions, model)
     texts = _texts(body)
+    made = await unless_gone(request, _embedded(embedder, texts))
+    if made is None:
+        return unheard()
+    counts, vectors = made
+    answer = {
+        **embeddings(vectors, model.name, sum(counts), body.encoding_format),
+        **_cut_off(counts, model),
+    }
+    content = await asyncio.get_running_loop().run_in_executor(_thread, _json, answer)
+    return Response(content, media_type="application/json")
+
+
+async def _embedded(embedder: MiniLM | EndpointEmbedder, texts: Sequence[str]) -> tuple[Sequence[int], Matrix]:
+    """The tokens of each text, and the vectors, shape (len(texts), dimension)."""
     loop = asyncio.get_running_loop()
+    if not isinstance(embedder, MiniLM):  # servers are waited for without holding up others
+        counts = await loop.run_in_executor(_thread, embedder.count, texts)
+        return counts, await embedder.embed_passages(texts)
     counts, vectors = [], []
     for start in range(0, len(texts), _AT_ONCE):
         some = texts[start : start + _AT_ONCE]
         counts += await loop.run_in_executor(_thread, embedder.count, some)
         vectors.append(await loop.run_in_executor(_thread, embedder.embed, some))
-        if await request.is_disconnected():
-            return Response()  # nobody reads it
-    answer = {
-        **embeddings(np.concatenate(vectors), model.name, sum(counts), body.encoding_format),
-        **_cut_off(counts, model),
-    }
-    return Response(await loop.run_in_executor(_thread, _json, answer), media_type="application/json")
+    return counts, np.concatenate(vectors)
 
 
 def _texts(body: EmbeddingRequest) -> list[str]:

@@ -30,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 
 from ragstone import __version__
 from ragstone.api.agent import Desk, Fetch, Fetched, FoundAll, Search
+from ragstone.api.door.header_text import header_text
 from ragstone.api.links import Links
 from ragstone.bootstrap import House
 from ragstone.errors import RagstoneError
@@ -124,7 +125,8 @@ def _desk(context: Context) -> Desk:
     request = context.request
     assert request is not None
     house: House = request.app.state.house
-    names = (*request.query_params.getlist("store"), *request.headers.getlist(STORE))
+    in_headers = (header_text(STORE, value) for value in request.headers.getlist(STORE))
+    names = (*request.query_params.getlist("store"), *in_headers)
     return Desk(house, house.session(request.state.asker), Links.of(request), tuple(filter(None, names)))
 
 

@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PART_OF_FIELD = re.compile(r"(\w+)\[(\w*)\]")
 
 Reader = Annotated[str, StringConstraints(pattern=PRINCIPAL, max_length=256)]
-Readers = Annotated[list[Reader], Field(max_length=1000)]
+Readers = Annotated[list[Reader], Field(max_length=1000, fail_fast=True)]
 
 
 class FileExpiry(BaseModel):
@@ -111,8 +111,14 @@ async def _read_fields(form: Form, fields: dict[str, list[str]]) -> Part | None:
             raise InvalidRequestError(
                 "The field file has no file name", remedy="Send it as a file, with its name", param="file"
             )
-        fields.setdefault(part.name, []).append(await part.text())
+        if _is_read(part.name):
+            fields.setdefault(part.name, []).append(await part.text())
     return None
+
+
+def _is_read(name: str) -> bool:
+    """Whether a field of this name means anything here, such as `readers[]`."""
+    return name.partition("[")[0] in UploadFields.model_fields
 
 
 def _name_of(part: Part) -> str:

@@ -1,4 +1,7 @@
-"""What clients send, as far as this release reads it; unknown fields are ignored, as OpenAI's clients expect."""
+"""What clients send, as far as this release reads it; unknown fields are ignored, as OpenAI's clients expect.
+
+A client is told one mistake of a request, so a list is read up to its first (`fail_fast`): finding all takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from ragstone.domain import (
     Strategy,
     Unsupported,
 )
+from ragstone.retrieve.check import MAX_CONDITIONS, MAX_VALUES
 
 Scalar: TypeAlias = bool | float | str
 
@@ -65,14 +69,14 @@ class ComparisonFilter(BaseModel):
 
     type: Comparison
     key: str = Field(min_length=1)
-    value: Scalar | list[Scalar]
+    value: Scalar | Annotated[list[Scalar], Field(max_length=MAX_VALUES, fail_fast=True)]
 
 
 class CompoundFilter(BaseModel):
     """All or any of several filters."""
 
     type: Literal["and", "or"]
-    filters: list[AnyFilter]
+    filters: Annotated[list[AnyFilter], Field(max_length=MAX_CONDITIONS, fail_fast=True)]
 
 
 AnyFilter: TypeAlias = Annotated[ComparisonFilter | CompoundFilter, Field(union_mode="left_to_right")]
@@ -96,7 +100,7 @@ class RankingOptions(BaseModel):
 class SearchRequest(BaseModel):
     """The body of a search; other words are searched as well where a rewrite is asked for and a model can make it."""
 
-    query: str | Annotated[list[str], Field(min_length=1, max_length=16)]
+    query: str | Annotated[list[str], Field(min_length=1, max_length=16, fail_fast=True)]
     max_num_results: int = Field(default=10, ge=1, le=50)
     rewrite_query: bool = False
     filters: AnyFilter | None = None

@@ -29,7 +29,7 @@ class FileSearchTool(BaseModel):
     """The tool of a response that searches stores."""
 
     type: Literal["file_search"]
-    vector_store_ids: list[str] = Field(min_length=1, max_length=100)
+    vector_store_ids: list[str] = Field(min_length=1, max_length=100, fail_fast=True)
     max_num_results: int = Field(default=10, ge=1, le=50)
     filters: AnyFilter | None = None
     ranking_options: RankingOptions | None = None
@@ -42,20 +42,23 @@ class InputItem(BaseModel):
 
     type: str = "message"
     role: Literal["user", "assistant", "system", "developer"] | None = None
-    content: str | list[dict[str, object]] | None = None
+    content: str | Annotated[list[dict[str, object]], Field(fail_fast=True)] | None = None
 
 
 class ResponseRequest(Steered):
     """The body of a response."""
 
     model: str = "ragstone"
-    input: str | Annotated[list[InputItem], Field(min_length=1, max_length=1000)]
-    tools: list[FileSearchTool] = Field(default=[], max_length=16)
-    include: list[Includable] = Field(default=[])
+    input: str | Annotated[list[InputItem], Field(min_length=1, max_length=1000, fail_fast=True)]
+    tools: list[FileSearchTool] = Field(default=[], max_length=16, fail_fast=True)
+    include: list[Includable] = Field(default=[], fail_fast=True)
     store: bool = True
     stream: bool = False
     background: bool = False
     previous_response_id: str | None = None
+    truncation: Literal["auto", "disabled"] = Field(
+        default="disabled", description="Of a conversation that is too long: auto leaves its oldest turns out."
+    )
     metadata: Metadata = Field(default={})
     instructions: str | None = Field(default=None, description="For the language model, beside the prompt's own.")
     max_tool_calls: int | None = Field(default=None, ge=1)

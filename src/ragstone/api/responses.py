@@ -21,7 +21,7 @@ from ragstone.api.shapes.asked import Asked
 from ragstone.api.shapes.ending import Ending
 from ragstone.api.shapes.events import Event, ResponseStream
 from ragstone.api.shapes.response import concluded, queued
-from ragstone.api.stored import asked_of, input_items, item_page, stored_response
+from ragstone.api.stored import asked_of, item_page, stored_response
 from ragstone.api.streams import EventStream, unbroken, unheard, unless_gone
 from ragstone.api.told import begun, followed, live
 from ragstone.bootstrap import House, Session
@@ -31,6 +31,7 @@ from ragstone.flows.ask import ask, asking
 from ragstone.flows.kit import Kit
 from ragstone.observe.answers import count
 from ragstone.storage.answers.kept import Turn
+from ragstone.storage.pages import Excerpt
 
 router = APIRouter(prefix="/v1/responses", tags=["responses"])
 
@@ -99,20 +100,22 @@ async def cancel_response(response_id: str, session: Reading) -> Response:
 @router.get("/{response_id}/input_items", response_model=dict[str, object])
 async def list_input_items(
     response_id: str,
+    request: Request,
     session: Reading,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
     after: Annotated[str | None, Query(description="Id of the item that the page begins behind.")] = None,
 ) -> Response:
     """What the response was made from: the whole conversation up to its question."""
-    items = input_items(await session.answers.conversation(response_id))
-    return JSONResponse(item_page(items, limit, newest_first=order == "desc", after=after))
+    excerpt, most = Excerpt(limit, newest_first=order == "desc", after=after), _most(request.app.state.house)
+    return JSONResponse(item_page(await session.answers.input_items(response_id, excerpt, most)))
 
 
 async def _turn(body: ResponseRequest, house: House, session: Session) -> Turn:
     heard, previous = said(body.input), None
     if body.previous_response_id:
-        before = await session.answers.conversation(body.previous_response_id)
+        cut = body.truncation == "auto"
+        before = await session.answers.conversation(body.previous_response_id, _most(house), cut=cut)
         heard, previous = gone_on(before, heard), before[-1].id
     return Turn(
         public_id=f"resp_{secrets.token_hex(16)}",
@@ -123,6 +126,11 @@ async def _turn(body: ResponseRequest, house: House, session: Session) -> Turn:
         lifetime=timedelta(days=house.settings.response_days),
         previous=previous,
     )
+
+
+def _most(house: House) -> int:
+    """Bytes of a conversation that are read for one request: as many as the request itself may have."""
+    return house.settings.request_max_mb * 2**20
 
 
 def _concluding(turn: Turn, session: Session, *, store: bool) -> Callable[[Answer], Awaitable[Ending]]:
@@ -146,7 +154,7 @@ async def _live(
 ) -> EventStream:
     stream = ResponseStream(asked)
     told = live(stream, await begun(asking(turn.question, kit)), conclude)
-    written = unbroken(told, lambda failure: [sse.events(stream.fail(failure))], request.state.id)
+    written = unbroken(told, lambda failure: [sse.events(stream.fail(failure))], request)
     return EventStream(written, header(outcome(kit)))
 
 
@@ -160,7 +168,9 @@ def _followed(session: Session, asked: Asked, request: Request, starting_after: 
                 if starting_after is None or int(str(event["sequence_number"])) > starting_after:
                     yield sse.event(event)
 
-    return EventStream(written(unbroken(told, stream.break_off, request.state.id)))
+    # It is made whether or not anybody listens: a request that is repeated under its key is told where it is.
+    found_at = {"content-location": f"{router.prefix}/{asked.id}"}
+    return EventStream(written(unbroken(told, stream.break_off, request)), found_at)
 
 
 def _now() -> datetime:

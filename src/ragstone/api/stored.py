@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ragstone.api.shapes.asked import Asked
 from ragstone.api.shapes.ending import Ending, Failure, FailureCode
 from ragstone.api.shapes.response import Draft, Status, concluded, output, response
-from ragstone.errors import InvalidRequestError
-from ragstone.storage.answers.kept import StoredAnswer
+from ragstone.storage.answers.kept import Item, StoredAnswer
+from ragstone.storage.pages import Page
 
 _FAILED = "The answer could not be made"  # where nothing more is known
 
@@ -46,39 +46,21 @@ def stored_response(stored: StoredAnswer, include: Iterable[str] = ()) -> dict[s
     return response(asked, Status(stored.status), ending=ending)
 
 
-def input_items(conversation: Sequence[StoredAnswer]) -> list[dict[str, object]]:
-    """What the last response was made from: what was said and answered before it, and its own input; oldest first."""
-    items: list[dict[str, object]] = []
-    for turn in conversation:
-        items += (dict(item) for item in turn.items)
-        if turn is not conversation[-1] and turn.answer is not None:
-            asked = asked_of(turn)
-            items += output(asked, Status.COMPLETED, Draft.of(asked, turn.answer))
-    return items
-
-
-def item_page(
-    items: Sequence[dict[str, object]], limit: int, *, newest_first: bool, after: str | None
-) -> dict[str, object]:
-    """A page of items, which come oldest first.
-
-    Raises:
-        InvalidRequestError: `after` is the id of none of them.
-    """
-    ordered = list(reversed(items)) if newest_first else list(items)
-    start = 0
-    if after is not None:
-        places = [place for place, item in enumerate(ordered) if item["id"] == after]
-        if not places:
-            raise InvalidRequestError(
-                f"There is no item {after} to go on from", remedy="Take it from an answer of this list", param="after"
-            )
-        start = places[0] + 1
-    page = ordered[start : start + limit]
+def item_page(page: Page[Item]) -> dict[str, object]:
+    """Some of the items that an answer was made from."""
     return {
         "object": "list",
-        "data": page,
-        "first_id": page[0]["id"] if page else None,
-        "last_id": page[-1]["id"] if page else None,
-        "has_more": start + limit < len(ordered),
+        "data": [_shown(item) for item in page.items],
+        "first_id": page.items[0].public_id if page.items else None,
+        "last_id": page.items[-1].public_id if page.items else None,
+        "has_more": page.has_more,
     }
+
+
+def _shown(item: Item) -> dict[str, object]:
+    """As it was sent, or as an answer put it out."""
+    if item.source is None or item.source.answer is None:
+        return dict(item.given or {})
+    asked = asked_of(item.source)
+    made = output(asked, Status.COMPLETED, Draft.of(asked, item.source.answer))
+    return next(shown for shown in made if shown["id"] == item.public_id)

@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ragstone.api.door.drain import DRAINING, Drain
 from ragstone.api.shapes.ending import Failure, FailureCode
 from ragstone.errors import RagstoneError
 
@@ -98,22 +99,25 @@ def unheard() -> Response:
 
 
 async def unbroken(
-    told: AsyncGenerator[T, None], fail: Callable[[Failure], Iterable[T]], request: str
+    told: AsyncGenerator[T, None], fail: Callable[[Failure], Iterable[T]], request: Request
 ) -> AsyncGenerator[T, None]:
-    """The same, and where it breaks off, how it failed: the status of the answer is long sent.
-
-    `request` is the id under which the log says why.
-    """
+    """The same, and where it breaks off, how it failed: the status of the answer is long sent."""
+    identity: str = request.state.id
+    drain: Drain = request.app.state.drain
     try:
         async with aclosing(told):
             async for event in told:
                 yield event
     except RagstoneError as error:
-        _log.warning("request %s failed in its stream: %s", request, error)
+        _log.warning("request %s failed in its stream: %s", identity, error)
         failure = Failure.of(error)
+    except asyncio.CancelledError:
+        if not drain.over:  # the client has left
+            raise
+        failure = Failure.of(DRAINING)
     except Exception:  # noqa: BLE001  the outermost loop of a stream
-        _log.exception("request %s failed in its stream", request)
-        failure = Failure(FailureCode.SERVER_ERROR, f"The service failed; its log says why under {request}")
+        _log.exception("request %s failed in its stream", identity)
+        failure = Failure(FailureCode.SERVER_ERROR, f"The service failed; its log says why under {identity}")
     else:
         return
     for event in fail(failure):

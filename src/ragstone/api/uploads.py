@@ -16,7 +16,7 @@ from ragstone.errors import InvalidRequestError, UnsupportedMediaTypeError
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_LARGEST_FIELD = 256 * 1024  # bytes of a field that is no file
+_LARGEST_FIELDS = 512 * 1024  # bytes of all fields that are no files
 _MOST_PARTS = 2_000
 _END = b""  # of a part; its pieces are never empty
 
@@ -52,14 +52,18 @@ class Part:
         """Its content, of a field that is no file.
 
         Raises:
-            InvalidRequestError: It is too long, or the form breaks off.
+            InvalidRequestError: It is too long with those before it, or the form breaks off.
         """
         content = bytearray()
         async for piece in self.pieces():
             content += piece
-            if len(content) > _LARGEST_FIELD:
+            self.form.texts += len(piece)
+            if self.form.texts > _LARGEST_FIELDS:
                 raise InvalidRequestError(
-                    f"The field {self.name} is too long", remedy="Send files with a file name", param=self.name
+                    f"The fields up to {self.name} are too long",
+                    why=f"beside its file, a form has at most {_LARGEST_FIELDS:,} bytes",
+                    remedy="Send files with a file name",
+                    param=self.name,
                 )
         return content.decode("utf-8", "replace")
 
@@ -92,6 +96,7 @@ class Form:
             self._parser = MultipartParser(options[b"boundary"], callbacks)
         except FormParserError as error:
             raise _malformed(str(error)) from None
+        self.texts = 0  # bytes that were read of fields that are no files
         self._stream = stream
         self._events: deque[Part | bytes] = deque()
         self._ended = False

@@ -103,26 +103,27 @@ class House:
         """
         return self.session(await self.own_asker(self.settings.tenant))
 
-    async def remove_expired(self) -> None:
-        """Remove uploads that broke off, and files and stores whose time is over.
+    async def remove_expired(self, database: Database) -> None:
+        """Remove uploads that broke off, and files and stores whose time is over, of all tenants of a database.
 
         Raises:
-            DatabaseError: A database cannot be reached.
+            DatabaseError: The database cannot be reached.
         """
         from ragstone.storage.catalog.expiry import remove_all_expired
 
-        for database in self.databases.all():
-            await remove_all_expired(database, lambda database, asker: Session(database, asker, self.bucket).places)
+        await remove_all_expired(database, lambda database, asker: Session(database, asker, self.bucket).places)
 
     @cached_property
     def embedder(self) -> MiniLM | EndpointEmbedder:
         """For questions; loaded when it is first asked for, because `status` and `ingest` never do."""
-        return self._embedder(self.settings.query_threads)
+        name = self.settings.embedding_model
+        return embedder(self.settings.query_threads) if name is None else self.pool.embedder(name)
 
     @cached_property
     def passage_embedder(self) -> MiniLM | EndpointEmbedder:
         """For documents."""
-        return self._embedder(self.settings.embedder_threads)
+        name = self.settings.embedding_model
+        return embedder(self.settings.embedder_threads) if name is None else self.pool.embedder(name).patient()
 
     @cached_property
     def pool(self) -> ModelPool:
@@ -192,10 +193,6 @@ class House:
         from ragstone.storage.answers.vectors import RememberingEmbedder
 
         return RememberingEmbedder(embedder, session.database, session.asker, hours=self.settings.cache_hours)
-
-    def _embedder(self, threads: int) -> MiniLM | EndpointEmbedder:
-        name = self.settings.embedding_model
-        return embedder(threads) if name is None else self.pool.embedder(name)
 
     async def close_models(self) -> None:
         """End the connections to model servers."""

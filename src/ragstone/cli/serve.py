@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from ragstone.api.door.drain import Drain
 
+_UNSENT = 128 * 1024  # bytes of an answer that the operating system takes ahead of the client
+_LAST_SECONDS = 1.0  # of the grace time, in which clients are told that it is over
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
@@ -37,8 +40,10 @@ def serve(
 
 async def _serve(given: Settings, host: str, port: int) -> None:
     import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from ragstone.api.app import create_app
+    from ragstone.api.door.connections import impatient, most_connections
     from ragstone.api.door.drain import Drain, Draining
 
     listener = _listen(host, port)
@@ -51,6 +56,7 @@ async def _serve(given: Settings, host: str, port: int) -> None:
             server = uvicorn.Server(
                 uvicorn.Config(
                     Draining(create_app(house, drain), drain),
+                    http=impatient(AutoHTTPProtocol, most_connections()),
                     lifespan="off",
                     log_level="warning",
                     access_log=False,
@@ -58,7 +64,7 @@ async def _serve(given: Settings, host: str, port: int) -> None:
                 )
             )
             stop = asyncio.Event()
-            _end_in_order(server, drain, stop, given.drain_seconds)
+            _end_in_order(server, drain, stop, given)
             address, bound = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
             if key is not None:
@@ -91,10 +97,11 @@ async def _working(house: bootstrap.House, server: uvicorn.Server, stop: asyncio
         await worker
 
 
-def _end_in_order(server: uvicorn.Server, drain: Drain, stop: asyncio.Event, seconds: float) -> None:
+def _end_in_order(server: uvicorn.Server, drain: Drain, stop: asyncio.Event, given: Settings) -> None:
     """Let SIGTERM and SIGINT stop the worker, drain the server, and leave closing the house to us.
 
     After SIGTERM it goes on to answer for a while, no longer ready, so that a load balancer can turn away from it.
+    At the end of the grace time the server would break off without a word, so what still runs is ended before.
     """
     # Its own handlers, which it would set while it runs, close the door at once.
     server.capture_signals = nullcontext  # type: ignore[assignment]
@@ -102,11 +109,12 @@ def _end_in_order(server: uvicorn.Server, drain: Drain, stop: asyncio.Event, sec
 
     def close() -> None:
         server.should_exit = True
+        loop.call_later(given.grace_seconds - min(_LAST_SECONDS, given.grace_seconds / 2), drain.cut_off)
 
     def end(number: int, _: object) -> None:
         drain.begin()
         loop.call_soon_threadsafe(stop.set)
-        loop.call_soon_threadsafe(loop.call_later, seconds if number == signal.SIGTERM else 0, close)
+        loop.call_soon_threadsafe(loop.call_later, given.drain_seconds if number == signal.SIGTERM else 0, close)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -136,6 +144,8 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
     # Accepted connections inherit it; without it each answer waits 40 ms for the client to acknowledge its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux: megabytes that wait in its buffers would hide that a client reads
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
     return listener
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from ragstone.domain.chats import Message, Role, Usage
+from ragstone.domain.chats import Message, Role
 from ragstone.domain.documents import AttributeValue
 from ragstone.domain.index import Hit, Store
 
@@ -120,4 +120,3 @@ class Results:
     hits: tuple[Hit, ...]
     timings_ms: Mapping[str, float]
     queries: tuple[str, ...] = ()  # what was searched for, in this order; none: the question alone
-    usage: Usage = field(default_factory=Usage)  # of the models that rewrote and reranked

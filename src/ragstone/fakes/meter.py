@@ -34,7 +34,7 @@ class MemoryMeter:
     clock: Callable[[], datetime] = _now
     spent: Usage = field(default_factory=Usage)  # of what was settled
     _used: Counter[tuple[str, datetime]] = field(default_factory=Counter)  # by limit and beginning of its window
-    _open: Counter[str] = field(default_factory=Counter)  # reserved and not settled, by measure
+    _open: Counter[tuple[str, datetime]] = field(default_factory=Counter)  # of that, reserved and not settled
 
     async def reserve(self, estimate: Usage) -> Held:
         """Count what is about to be spent at most.
@@ -50,11 +50,11 @@ class MemoryMeter:
             if more and used + more > most:
                 ends = _end(window, begins)
                 standing = Standing(name, most, used, ends)
-                held = self._open[measure] / _unit(measure)
+                held = self._open[name, begins] / _unit(measure)
                 raise Reached("key", standing, (ends - now).total_seconds(), held).refusal(more)
         reservation = Held(now, wanted)
-        self._open.update(wanted)
-        self._count(now, wanted)
+        self._open.update(_by_window(now, wanted))
+        self._used.update(_by_window(now, wanted))
         return reservation
 
     async def settle(self, reservation: object, spent: Usage) -> None:
@@ -62,22 +62,28 @@ class MemoryMeter:
         assert isinstance(reservation, Held)
         if not reservation.settled:
             reservation.settled = True
-            self._open.subtract(reservation.amounts)
-            difference = _amounts(spent)
-            difference.subtract(reservation.amounts)
-            self._count(reservation.at, difference)
+            reserved = _by_window(reservation.at, reservation.amounts)
+            self._open.subtract(reserved)
+            self._used.subtract(reserved)
+            self._used.update(_by_window(reservation.at, _amounts(spent)))
             self.spent += spent
-
-    def _count(self, at: datetime, amounts: Counter[str]) -> None:
-        for measure, amount in amounts.items():
-            for window in _WINDOWS:
-                self._used[f"{measure}_per_{window}", _begin(window, at)] += amount
 
 
 def _amounts(usage: Usage) -> Counter[str]:
     """What counts, as whole numbers; money in millionths."""
     cost = round(usage.cost * _unit("cost"))
     return Counter(tokens=usage.input_tokens + usage.output_tokens, cost=cost)
+
+
+def _by_window(at: datetime, amounts: Counter[str]) -> Counter[tuple[str, datetime]]:
+    """The amounts by limit and beginning of its window."""
+    return Counter(
+        {
+            (f"{measure}_per_{window}", _begin(window, at)): amount
+            for measure, amount in amounts.items()
+            for window in _WINDOWS
+        }
+    )
 
 
 def _unit(measure: str) -> int:

@@ -15,7 +15,7 @@ from ragstone.flows.degrade import complete, stand_in
 from ragstone.flows.kit import Kit
 from ragstone.flows.quote import quote, summed
 from ragstone.flows.recall import recall
-from ragstone.flows.spending import Account, spending
+from ragstone.flows.spending import spending
 from ragstone.retrieve.find import find
 
 
@@ -58,18 +58,17 @@ async def _quoted(question: Question, kit: Kit) -> AsyncGenerator[AnswerEvent, N
 async def _generated(question: Question, kit: Kit) -> AsyncGenerator[AnswerEvent, None]:
     """In a language model's words; if none can be had, in the documents' own."""
     deadline = kit.deadline()
-    async with spending(question, kit) as account:
+    async with spending(question, kit) as tally:
         yield Searching((question.text,))
-        results = await find(question, kit.finding)
-        account.add(results.usage)
+        results = await find(question, kit.rewriting(tally))
         yield Found(results.hits, results.queries)
-        task = kit.task(question, results, deadline)
-        async with aclosing(_answered(task, account)) as events:
+        task = kit.task(question, results, deadline, tally)
+        async with aclosing(_answered(task)) as events:
             async for event in events:
                 yield event
 
 
-async def _answered(task: Task, account: Account) -> AsyncGenerator[AnswerEvent, None]:
+async def _answered(task: Task) -> AsyncGenerator[AnswerEvent, None]:
     strategy = task.question.options.strategy
     assert strategy is not None
     try:
@@ -84,17 +83,14 @@ async def _answered(task: Task, account: Account) -> AsyncGenerator[AnswerEvent,
         # A strategy raises these only as long as it has not written anything.
         for event in tell(_whole(await stand_in(task, error), task), begin=None):
             yield event
-    finally:
-        account.add(task.tally.usage)
 
 
 def _whole(answer: Answer, task: Task) -> Answer:
     """With what the search took and looked for."""
     results = task.results
-    usage = results.usage + answer.provenance.usage
     return replace(
         answer,
         queries=answer.queries or results.queries,
         timings_ms=summed(results.timings_ms, answer.timings_ms),
-        provenance=replace(answer.provenance, usage=usage),
+        provenance=replace(answer.provenance, usage=task.tally.usage),
     )

@@ -17,7 +17,7 @@ _GAP = "\n\n"  # between what a model began and what the documents say
 async def stand_in(task: Task, error: RagstoneError) -> Answer:
     """What the documents say, with the reason why no model does."""
     answer = await _quoted(task)
-    provenance = replace(answer.provenance, degraded=str(error), usage=task.tally.usage)
+    provenance = replace(answer.provenance, degraded=str(error))
     return replace(answer, provenance=provenance)
 
 

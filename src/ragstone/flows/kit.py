@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from ragstone.answer.tally import Counted, Tally
 from ragstone.answer.task import Task
 from ragstone.domain import AnswerOptions, Question, Results, Rewriting, Store, Strategy, Unsupported
 from ragstone.ports import AnswerCache, ChatModel, Embedder, Index, Meter, Reranker, Tokenizer
@@ -55,19 +56,32 @@ class Kit:
 
     @property
     def finding(self) -> Finding:
-        """What the search is made with."""
-        return Finding(self.index, self.embedder, self.prompts, self.llm, self.reranker, self.candidates, self.seconds)
+        """What questions are searched with as they are."""
+        return Finding(self.index, self.embedder, self.prompts, None, self.reranker, self.candidates, self.seconds)
 
-    def task(self, question: Question, results: Results, deadline: float) -> Task:
+    def rewriting(self, tally: Tally) -> Finding:
+        """What questions are searched with as their options say; what it takes to rewrite them is counted."""
+        assert self.llm is not None
+        return replace(self.finding, llm=Counted(self.llm, self.tokenizer, tally))
+
+    def task(self, question: Question, results: Results, deadline: float, tally: Tally) -> Task:
         """The question on its way through the language model; the time for it ends at `deadline`."""
         assert self.llm is not None
-        finding = replace(self.finding, llm=None)  # what a strategy searches for, it has worded itself
 
-        async def search(text: str) -> Results:
-            return await find(replace(question, text=text, history=()), finding)
+        async def search(text: str) -> Results:  # a strategy has worded it itself
+            return await find(replace(question, text=text, history=()), self.finding)
 
         return Task(
-            question, results, self.llm, self.embedder, self.index, self.tokenizer, self.prompts, search, deadline
+            question,
+            results,
+            self.llm,
+            self.embedder,
+            self.index,
+            self.tokenizer,
+            self.prompts,
+            search,
+            deadline,
+            tally,
         )
 
     def deadline(self) -> float:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from operator import add
 
-from ragstone.domain import Question, Results, Rewriting
+from ragstone.domain import Question, Results
 from ragstone.flows.kit import Kit
 from ragstone.flows.quote import summed
 from ragstone.flows.spending import spending
 from ragstone.retrieve.find import find
 from ragstone.retrieve.merge import merge
+from ragstone.retrieve.rewrite import needs_rewriting
 
 
 async def look(questions: Sequence[Question], kit: Kit) -> Results:
@@ -31,16 +31,14 @@ async def look(questions: Sequence[Question], kit: Kit) -> Results:
         hits=tuple(merge([results.hits for results in found])[:limit]),
         timings_ms=reduce(summed, (results.timings_ms for results in found)),
         queries=tuple(query for results in found for query in results.queries),
-        usage=reduce(add, (results.usage for results in found)),
     )
 
 
 async def _look(question: Question, kit: Kit) -> Results:
     """With the queries named also where they are the question alone."""
-    if kit.llm is None or question.options.rewriting in {None, Rewriting.NONE}:
+    if kit.llm is None or not needs_rewriting(question):
         results = await find(question, kit.finding)
     else:
-        async with spending(question, kit) as account:
-            results = await find(question, kit.finding)
-            account.add(results.usage)
+        async with spending(question, kit) as tally:
+            results = await find(question, kit.rewriting(tally))
     return replace(results, queries=results.queries or (question.text,))

@@ -35,7 +35,7 @@ async def quote(question: Question, kit: Kit) -> Answer:
 
 
 async def _once(question: Question, kit: Kit) -> Answer:
-    results = await find(replace(question, history=()), replace(kit.finding, llm=None))
+    results = await find(replace(question, history=()), kit.finding)
     answer = await extract(question, results.hits, kit.embedder, kit.index)
     return replace(answer, timings_ms=summed(results.timings_ms, answer.timings_ms))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
+from ragstone.answer.tally import Tally
 from ragstone.domain import Question, Strategy, Usage
 from ragstone.flows.kit import Kit
 from ragstone.retrieve.rewrite import needs_rewriting
@@ -23,34 +23,23 @@ _CALLS = {
 _PROMPT_TOKENS = 3000  # of a call: ten passages of 200 tokens, and the words around them
 
 
-@dataclass
-class Account:
-    """What an answer has cost so far."""
-
-    spent: Usage = field(default_factory=Usage)
-
-    def add(self, usage: Usage) -> None:
-        """Count what was spent."""
-        self.spent += usage
-
-
 @asynccontextmanager
-async def spending(question: Question, kit: Kit) -> AsyncIterator[Account]:
-    """An account for what is spent inside; it is settled also when the asker leaves.
+async def spending(question: Question, kit: Kit) -> AsyncIterator[Tally]:
+    """A tally for what is spent inside; it is settled also when the asker leaves.
 
     Raises:
         RateLimitedError: A limit of the asker's would be passed.
     """
-    account = Account()
+    tally = Tally()
     if kit.meter is None:
-        yield account
+        yield tally
         return
     reservation = await kit.meter.reserve(_estimate(question, kit))
     try:
-        yield account
+        yield tally
     finally:
         # A cancelled request has cost what it has: the settlement is not cancelled with it.
-        await asyncio.shield(kit.meter.settle(reservation, account.spent))
+        await asyncio.shield(kit.meter.settle(reservation, tally.usage))
 
 
 def _estimate(question: Question, kit: Kit) -> Usage:

@@ -7,7 +7,7 @@ import re
 
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
-_BULLET = re.compile(r"^(?:[-*•]+|\(?\d{1,2}[.):]|\(?[a-z][.)])\s+", re.IGNORECASE)
+_BULLET = re.compile(r"^(?:[-*•]+|\(?\d{1,2}[.):]|\(?[a-z]\))\s+", re.IGNORECASE)  # a letter and a dot: E. coli
 _LABEL = re.compile(
     r"^(?:(?:standalone|rewritten|rephrased|search|sub)?[ -]?(?:question|query)(?: on its own)?|part)\s*\d{0,2}\s*:\s*",
     re.IGNORECASE,

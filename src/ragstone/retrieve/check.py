@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from ragstone.domain import Comparison, Condition, EmbeddingModel, Filter, Question
 from ragstone.errors import InvalidQuestionError
 
 MAX_CHARACTERS = 10_000  # of a question; an embedder reads a tenth of that
 MAX_DEPTH = 8  # of filters inside filters
+MAX_CONDITIONS = 200  # of a filter; each is evaluated for every document
+MAX_VALUES = 10_000  # in all lists of a filter
 
 
 def check(question: Question, model: EmbeddingModel) -> None:
@@ -34,6 +38,7 @@ def check(question: Question, model: EmbeddingModel) -> None:
             )
     if question.filter is not None:
         _check_filter(question.filter, depth=1)
+        _check_size(list(_conditions(question.filter)))
 
 
 def _check_filter(part: Filter, depth: int) -> None:
@@ -58,3 +63,20 @@ def _check_condition(condition: Condition) -> None:
             f"The filter {condition.key} {condition.comparison} does not fit its value",
             remedy=f"Give {'a list of values' if takes_list else 'a single value'}",
         )
+
+
+def _conditions(part: Filter) -> Iterator[Condition]:
+    if isinstance(part, Condition):
+        yield part
+    else:
+        for inner in part.filters:
+            yield from _conditions(inner)
+
+
+def _check_size(conditions: Sequence[Condition]) -> None:
+    values = sum(len(condition.value) for condition in conditions if isinstance(condition.value, tuple))
+    for number, name, most in ((len(conditions), "conditions", MAX_CONDITIONS), (values, "values", MAX_VALUES)):
+        if number > most:
+            raise InvalidQuestionError(
+                f"The filter has {number:,} {name}", why=f"at most {most:,} are tried", remedy="Filter by fewer"
+            )

@@ -58,7 +58,7 @@ async def find(question: Question, finding: Finding) -> Results:
         hits = await rerank(wording.whole, hits, finding.reranker, finding.seconds * _SHARE)
         clock.lap("rerank")
     queries = () if wording.queries == (question.text,) else wording.queries
-    return Results(tuple(hits[: question.top_k]), clock.laps(), queries, wording.usage)
+    return Results(tuple(hits[: question.top_k]), clock.laps(), queries)
 
 
 def _merged(wording: Wording, found: Sequence[Sequence[Hit]]) -> list[Hit]:

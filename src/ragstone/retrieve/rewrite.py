@@ -6,9 +6,9 @@ import logging
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from ragstone.domain import ChatRequest, Ended, Finish, Question, Rewriting, Usage
+from ragstone.domain import ChatRequest, Ended, Finish, Question, Rewriting
 from ragstone.errors import ModelUnavailableError, PromptRefusedError, PromptTooLongError
 from ragstone.ports import ChatModel
 from ragstone.prompts import Prompts
@@ -42,7 +42,6 @@ class Wording:
 
     queries: tuple[str, ...]
     whole: str  # the question as it can be understood alone
-    usage: Usage = field(default_factory=Usage)
     weight: float = 1.0  # of what every query but the first finds
     parts: bool = False  # whether they ask for different things, so that each has to find something
 
@@ -65,18 +64,17 @@ async def rewrite(question: Question, llm: ChatModel, prompts: Prompts, seconds:
     messages = prompts[_TEMPLATES[way]].messages(conversation=before, question=defused(question.text))
     request = ChatRequest(messages, max_tokens=_MAX_TOKENS, temperature=0.0, seconds=seconds)
     try:
-        said, ended = await _said(llm, request)
+        said, finish = await _said(llm, request)
     except (ModelUnavailableError, PromptTooLongError, PromptRefusedError) as error:
         _log.warning("A question is searched in its own words, because no model rewrites it: %s", error)
         return unaided(question)
     lines = listed(said)
-    if ended.finish is Finish.LENGTH:
+    if finish is Finish.LENGTH:
         lines = lines[:-1]  # it is cut off
     lines = _sensible(lines, question)
     if not lines:
-        return replace(unaided(question), usage=ended.usage)
-    wording = _follow_up(lines, way) if before else _alone(question.text, lines, way)
-    return replace(wording, usage=ended.usage)
+        return unaided(question)
+    return _follow_up(lines, way) if before else _alone(question.text, lines, way)
 
 
 def unaided(question: Question) -> Wording:
@@ -90,12 +88,12 @@ def unaided(question: Question) -> Wording:
     return Wording((question.text, together), together)
 
 
-async def _said(llm: ChatModel, request: ChatRequest) -> tuple[str, Ended]:
+async def _said(llm: ChatModel, request: ChatRequest) -> tuple[str, Finish]:
     text = ""
     async with aclosing(llm.chat(request)) as events:
         async for event in events:
             if isinstance(event, Ended):
-                return text, event
+                return text, event.finish
             text += event.text
     raise AssertionError("a chat ends with an Ended or an error")
 

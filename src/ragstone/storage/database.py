@@ -29,7 +29,8 @@ from ragstone.errors import (
 from ragstone.storage.migrate import unavailable
 
 # ef_search and the iterative scan: without the scan, recall falls to .67 under filters (docs/decisions/0002).
-# max_scan_tuples bounds what a filter that matches almost nothing may cost.
+# max_scan_tuples bounds what a filter that matches almost nothing may cost. tcp_keepalives: the locks of a machine that
+# vanished would stay for two hours by Linux's default.
 _SESSION = b"""
 SET search_path = ragstone, public;
 SET jit = off;
@@ -37,6 +38,7 @@ SET hnsw.ef_search = 100;
 SET hnsw.iterative_scan = relaxed_order;
 SET hnsw.max_scan_tuples = 40000;
 SET idle_in_transaction_session_timeout = '15min';
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;
 """
 
 # A server that vanished without a word, as a machine does that loses its network, must be noticed within seconds.
@@ -182,18 +184,42 @@ def _spoken() -> Iterator[None]:
         raise DatabaseUnavailableError(
             "The database has become a standby", why=str(error).splitlines()[0], remedy="Try again in a moment"
         ) from None
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise DatabaseError("The database refused", why=str(error).splitlines()[0]) from None
     except psycopg.DatabaseError as error:
-        if error.sqlstate == _UNSETTLED:
-            raise TenantMovingError("The tenant is being moved or removed", remedy="Try again in a moment") from None
-        if error.sqlstate == _UNFOUNDED:
-            raise ConflictError("The database refused", why=f"{error.diag.message_primary}") from None
-        raise
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from None
+
+
+def _refusal(error: psycopg.DatabaseError) -> RagstoneError | None:
+    """The error of a statement that the server would not execute; None for a mistake of our own."""
+    if error.sqlstate is None or isinstance(error, psycopg.IntegrityError):
+        return None  # the driver's complaint, or a violated NOT NULL
+    if error.sqlstate == _UNSETTLED:
+        return TenantMovingError("The tenant is being moved or removed", remedy="Try again in a moment")
+    if error.sqlstate == _UNFOUNDED:
+        return ConflictError("The database refused", why=f"{error.diag.message_primary}")
+    why = str(error).splitlines()[0]
+    if isinstance(error, _ASTRAY):
+        return DatabaseUnavailableError(
+            "The schema of this release is not in the database",
+            why=why,
+            remedy="Restore it from a backup, or start Ragstone again, which brings the database to its schema",
+        )
+    return DatabaseError("The database refused", why=why)
 
 
 # What the database says of a tenant that is not where somebody believes it to be, and of what must not be done there.
 _UNSETTLED, _UNFOUNDED = "RS002", "RS003"
+
+# What a database says whose schema was dropped, or is just being restored.
+_ASTRAY = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+)
 
 # What a value can be to blame for. A violated NOT NULL is our own mistake and stays what it is.
 _UNFIT = (

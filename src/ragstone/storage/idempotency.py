@@ -32,7 +32,7 @@ class Recorded:
     fingerprint: bytes
     status: int | None  # of its answer; None while it is worked on
     media_type: str | None
-    body: bytes | None  # None: the answer is not kept
+    body: bytes | None  # None: the answer is not kept; of a stream, where what it made is found, if that is known
 
 
 class IdempotencyKeys:

@@ -38,7 +38,8 @@ async def migrate(dsn: str) -> list[str]:
 
     Raises:
         DatabaseUnavailableError: The server cannot be reached or refuses the login.
-        DatabaseUnsuitableError: The server or pgvector is too old, the schema too new, or a privilege is missing.
+        DatabaseUnsuitableError: The server or pgvector is too old, the schema too new or not whole, or a privilege is
+            missing.
     """
     try:
         connection = await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10)
@@ -55,6 +56,14 @@ async def migrate(dsn: str) -> list[str]:
                 remedy="Let RAGSTONE_DATABASE_ADMIN_URL name the owner of the database, with CREATEROLE, "
                 "and a superuser run CREATE EXTENSION vector in it once",
             ) from None
+        except psycopg.OperationalError as error:
+            raise unavailable(error, dsn) from None
+        except psycopg.DatabaseError as error:
+            raise DatabaseUnsuitableError(
+                "The database cannot be migrated",
+                why=str(error).splitlines()[0],
+                remedy="Let it be empty, or as a release of Ragstone left it: restore it from a backup as a whole",
+            ) from error
 
 
 def unavailable(error: psycopg.Error, dsn: str) -> DatabaseUnavailableError:

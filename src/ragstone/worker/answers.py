@@ -17,6 +17,7 @@ from ragstone.storage.work.queue import Claim
 # As OpenAI's interface names what no further attempt would mend.
 _INVALID = "invalid_prompt"
 _SPENT = "rate_limit_exceeded"
+_UNFIT = "server_error"
 
 _WORTH_WAITING = 120  # seconds until there is more to spend: a limit by the minute, and none by the day
 
@@ -47,7 +48,11 @@ class Answering:
                 raise
             await give_up(database, claim, _code(error), str(error))
             return f"a response that cannot be made: {error}"
-        await finish(database, claim, answer)
+        try:
+            await finish(database, claim, answer)
+        except InvalidRequestError as error:  # it is paid for: made again, it would be as unfit and cost as much
+            await give_up(database, claim, _UNFIT, f"The answer cannot be stored: {error}")
+            return f"a response that cannot be stored: {error}"
         count(answer)
         return f"a response: {answer.status}"
 

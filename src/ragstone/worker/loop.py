@@ -67,6 +67,7 @@ class Worker:
         self._queue = Queue(database, self.name, handlers, lease=pace.lease)
         self._running: dict[Claim, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
+        self._said = ""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until asked to stop; what is not done within the grace time is handed back."""
@@ -100,15 +101,21 @@ class Worker:
             async with asyncio.timeout(_AWAY_AFTER):
                 claims = await self._queue.take(room)
         except TimeoutError:
-            _logger.warning("no work: the database does not answer")
+            self._warn("the database does not answer")
             return
         except RagstoneError as error:
-            _logger.warning("no work: %s", error)
+            self._warn(str(error))
             return
+        self._said = ""
         for claim in claims:
             pulse.hold(claim)
             task = self._running[claim] = asyncio.create_task(self._work(claim))
             task.add_done_callback(partial(self._ended, claim, pulse))
+
+    def _warn(self, why: str) -> None:
+        if why != self._said:  # once, however long it lasts
+            _logger.warning("no work: %s", why)
+        self._said = why
 
     def _ended(self, claim: Claim, pulse: Pulse, task: asyncio.Task[None]) -> None:
         pulse.drop(claim)

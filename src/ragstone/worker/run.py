@@ -9,12 +9,13 @@ from functools import partial
 from ragstone.bootstrap import House, open_work
 from ragstone.storage.answers.kept import forget_expired
 from ragstone.storage.answers.remembered import forget_cached, settle_changes
+from ragstone.storage.database import Database
 from ragstone.storage.idempotency import sweep
 from ragstone.storage.tenancy.moving import reopen_left
 from ragstone.storage.tenancy.spending import forget_spending
 from ragstone.storage.work.queue import Kind
 from ragstone.worker.answers import Answering
-from ragstone.worker.housekeeping import Housekeeping
+from ragstone.worker.housekeeping import Chore, Housekeeping
 from ragstone.worker.loop import Handler, Pace, Worker
 
 
@@ -45,13 +46,15 @@ async def run_worker(
         await house.databases.prepare()
         async with asyncio.TaskGroup() as group:
             for database in house.databases.all():
-                sweeps = (forget_expired, sweep, forget_spending, settle_changes, forget_cached)
-                forgetting = [partial(forget, database) for forget in sweeps]
-                first = database is house.database
-                chores = Housekeeping(
-                    own=[ingesting.tidy] if first else [],
-                    common=[house.remove_expired, partial(reopen_left, house.databases), *forgetting]
-                    if first
-                    else forgetting,
-                )
+                own = [ingesting.tidy] if database is house.database else []
+                chores = Housekeeping(own, common_chores(house, database))
                 group.create_task(Worker(database, handlers, pace, chores).run(stop))
+
+
+def common_chores(house: House, database: Database) -> list[Chore]:
+    """What one worker of a database does for all: each asks no other database, for that one may be away."""
+    sweeps = (house.remove_expired, forget_expired, sweep, forget_spending, settle_changes, forget_cached)
+    chores: list[Chore] = [partial(clear, database) for clear in sweeps]
+    if database is house.database:
+        chores.append(partial(reopen_left, house.databases))  # which goes on where one is away
+    return chores

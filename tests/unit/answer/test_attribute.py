@@ -9,7 +9,7 @@ import pytest
 from answer_samples import Shelf, hit, shelf_of
 from written_answers import task_of
 
-from ragstone.answer.attribute import Ground, Support
+from ragstone.answer.attribute import LONGEST, Ground, Support
 from ragstone.answer.context import pack
 from ragstone.answer.stream import Sentence
 from ragstone.domain import Hit, Store
@@ -115,6 +115,24 @@ async def test_a_pronoun_stands_for_what_was_said_before() -> None:
     text = "KServe is a model server. It needs Kubernetes 1.29 or newer."
     found = await support("It needs Kubernetes 1.29.", before="KServe serves models.", hits=[hit(text)])
     assert quotes(found) == [text]
+
+
+async def test_a_number_below_zero_is_another_one_than_above() -> None:
+    hits = [hit("The oil is stored at -5 °C in the great hall.")]
+    assert not (await support("The oil is stored at 5 °C in the great hall.", hits=hits)).supported
+    assert (await support("The oil is stored at \u22125 °C in the great hall.", hits=hits)).supported
+
+
+async def test_what_is_said_beside_the_word_that_something_is_not_told_is_cited() -> None:
+    found = await support("Old logs are deleted after 30 days, but the documents do not mention the price.")
+    assert quotes(found) == ["Old logs are deleted after 30 days."]
+    assert not (await support("The documents do not mention the price, but it is 500 EUR at Bosch.")).supported
+
+
+async def test_what_is_longer_than_all_that_can_be_quoted_for_it_is_not_supported() -> None:
+    line = "Old logs are deleted after 30 days. "
+    assert (await support(line * 3)).supported
+    assert await support(line * (LONGEST // len(line) + 1)) == Support(claims=True)
 
 
 async def test_of_two_passages_that_say_the_same_the_one_that_the_model_named_is_cited() -> None:

@@ -22,7 +22,13 @@ from ragstone.domain import (
     Unsupported,
     Wrote,
 )
-from ragstone.errors import ModelBrokeOffError, ModelUnavailableError, PromptRefusedError, PromptTooLongError
+from ragstone.errors import (
+    ModelBrokeOffError,
+    ModelUnavailableError,
+    PromptRefusedError,
+    PromptTooLongError,
+    RagstoneError,
+)
 from ragstone.fakes.chat import Line, Reply, ScriptedChat
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +129,19 @@ async def test_sentences_that_state_nothing_need_no_support() -> None:
     assert answer.unsupported == ()
 
 
+@pytest.mark.parametrize("row", ["| Water | It boils. See the hall |", "| Water | it boils |"])
+async def test_every_row_of_a_table_but_its_first_needs_support(row: str) -> None:
+    last = "| Fine | Pay 9,000 EUR to Bob Smith |"
+    answer = await answered(f"{BOILS}\n\n| What | How |\n|---|---|\n{row}\n{last}")
+    assert marked(answer)[-1] == last
+    assert "What" not in "".join(marked(answer))
+
+
+async def test_the_number_of_a_passage_that_there_is_not_is_the_answer_s_own() -> None:
+    answer = await answered("The page is called [404] here. [1]")
+    assert answer.text == "The page is called [404] here."
+
+
 async def test_words_are_shown_before_their_sentence_ends() -> None:
     task = task_of(HITS, ScriptedChat(Reply(BOILS, size=3)))
     template = task.prompts["direct"]
@@ -184,6 +203,29 @@ async def test_a_model_that_says_nothing_counts_as_unavailable(said: Reply) -> N
         await spoken(said)
 
 
+async def test_a_refusal_names_its_model_and_what_it_took() -> None:
+    chat = ScriptedChat(Reply("INSUFFICIENT EVIDENCE\nNothing is said of it.", size=3), price=1.0)
+    task = task_of(HITS, chat)
+    answer = answer_in(await told(direct(task)))
+    assert answer.text == NOTHING_FOUND
+    assert answer.provenance.model == "scripted"
+    assert chat.left == 0
+
+
+async def test_a_model_that_talks_on_behind_its_refusal_is_left() -> None:
+    chat = ScriptedChat(Reply("INSUFFICIENT EVIDENCE\n" + INVENTED * 50))
+    answer = answer_in(await told(direct(task_of(HITS, chat))))
+    assert answer.text == NOTHING_FOUND
+    assert chat.left == 1
+
+
+async def test_a_model_that_breaks_off_behind_its_refusal_has_refused() -> None:
+    chat = ScriptedChat(Reply("INSUFFICIENT EVIDENCE\nNoth", error=ModelBrokeOffError("It fell silent")), BOILS)
+    answer = answer_in(await told(direct(task_of(HITS, chat))))
+    assert answer.text == NOTHING_FOUND
+    assert len(chat.requests) == 1
+
+
 def broken(text: str) -> Reply:
     return Reply(text, error=ModelBrokeOffError("It fell silent"))
 
@@ -206,6 +248,34 @@ async def test_a_sentence_that_broke_off_and_is_not_taken_up_again_is_marked() -
     assert answer.text == f"{BOILS} Lakes are … {FREEZES}"
     assert marked(answer) == ["Lakes are"]
     assert answer.status is GroundingStatus.PARTIAL
+
+
+async def test_a_sentence_of_which_less_is_said_again_than_was_shown_is_marked_whole() -> None:
+    answer = await answered(broken(f"{BOILS} Lakes are"), "Lakes")
+    assert answer.text == f"{BOILS} Lakes are"
+    assert marked(answer) == ["Lakes are"]
+    answer = await answered(broken(f"{BOILS} Lakes are"), f"Lakes\n\n{FREEZES}")
+    assert marked(answer) == ["Lakes are"]
+    assert quotes(answer) == [BOILS, FREEZES]
+
+
+async def test_what_is_marked_after_two_breaks_is_marked_once() -> None:
+    answer = await answered(broken("Cats cost 5"), broken("Dogs cost 6"), "Cows cost 7 EUR here.")
+    assert answer.text == "Cats cost 5 … Dogs cost 6 … Cows cost 7 EUR here."
+    assert marked(answer) == ["Cats cost 5", "Dogs cost 6", "Cows cost 7 EUR here."]
+
+
+@pytest.mark.parametrize("error", [PromptTooLongError("too long"), PromptRefusedError("no")])
+@pytest.mark.parametrize("begun", [f"{BOILS} Lakes are", "Lakes are"])
+async def test_an_answer_stays_as_it_is_where_the_next_model_does_not_take_the_prompt(
+    begun: str, error: RagstoneError
+) -> None:
+    chat = ScriptedChat(broken(begun), error)
+    answer = answer_in(await told(direct(task_of(HITS, chat))))
+    assert answer.text == begun
+    assert answer.provenance.degraded == str(error)
+    assert marked(answer) == ["Lakes are"]
+    assert len(chat.requests) == 2
 
 
 async def test_where_sentences_are_removed_nothing_of_a_broken_one_is_left() -> None:

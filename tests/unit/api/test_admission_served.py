@@ -83,10 +83,16 @@ def test_the_stock_client_comes_back_after_a_refusal_and_is_served() -> None:
     with service.serving() as address, address.connection() as connection:
         connection.sendall(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
         until(lambda: service.gate.running == 1)
-        threading.Timer(0.3, service.may_end.set).start()
+        refused = service.gate.refused
+
+        def end_when_refused() -> None:
+            until(lambda: sum(refused.values()) == 1)
+            service.may_end.set()
+
+        threading.Thread(target=end_when_refused).start()
         with openai.OpenAI(base_url=f"{address.url}/v1", api_key="none", max_retries=1) as client:
             assert client.models.list().data == []
-        assert sum(service.gate.refused.values()) == 1
+        assert sum(refused.values()) == 1
 
 
 def test_a_rush_is_served_a_few_at_a_time() -> None:

@@ -6,16 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from api_samples import STORED, UNDONE
 from published import described
 from pydantic import ValidationError
-from shape_samples import ANSWER
 
 from ragstone.api.chat_request import ChatMessage, ChatRequest
 from ragstone.api.conversation import gone_on, said, said_in_chat
 from ragstone.api.response_request import InputItem, ResponseRequest
 from ragstone.domain import AnswerOptions, Message, Rewriting, Role, Strategy, Unsupported
 from ragstone.errors import InvalidRequestError
+from ragstone.storage.answers.kept import Past
 
 
 def items(*given: dict[str, Any]) -> list[InputItem]:
@@ -90,9 +89,9 @@ def test_what_is_no_text_is_named_with_its_place(item: dict[str, Any], param: st
 def test_what_is_said_goes_on_from_the_whole_stored_conversation() -> None:
     first = said(items({"role": "developer", "content": "Be brief."}, {"role": "user", "content": "First?"}))
     turns = [
-        replace(STORED, items=first.items),
-        replace(UNDONE, items=said("Unanswered?").items),
-        replace(STORED, items=said("Second?").items),
+        Past(1, first.items, "One."),
+        Past(2, said("Unanswered?").items, None),
+        Past(3, said("Second?").items, "Two."),
     ]
     now = said(items({"role": "system", "content": "In verse."}, {"role": "user", "content": "Third?"}))
     heard = gone_on(turns, now)
@@ -100,10 +99,10 @@ def test_what_is_said_goes_on_from_the_whole_stored_conversation() -> None:
     assert heard.instructions == "Be brief.\n\nIn verse."
     assert heard.history == (
         Message(Role.USER, "First?"),
-        Message(Role.ASSISTANT, ANSWER.text),
+        Message(Role.ASSISTANT, "One."),
         Message(Role.USER, "Unanswered?"),
         Message(Role.USER, "Second?"),
-        Message(Role.ASSISTANT, ANSWER.text),
+        Message(Role.ASSISTANT, "Two."),
     )
 
 
@@ -165,6 +164,7 @@ def test_a_request_s_settings_are_repeated_without_its_input() -> None:
         {"tools": [{"type": "file_search", "vector_store_ids": []}]},
         {"max_tool_calls": 0},
         {"max_output_tokens": 1},
+        {"truncation": "newest"},
         {"temperature": 2.1},
         {"strategy": "guess"},
         {"rewriting": "all"},

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragstone.api.door import sizes
 from ragstone.api.door.sizes import SizeLimit
 
 LIMIT = 1000
@@ -44,11 +46,21 @@ class Answer:
         return error
 
 
-async def ask(app: Any, messages: list[Message], headers: list[tuple[bytes, bytes]]) -> Answer:
+async def read_all(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that answers when the whole body is there."""
+    while (await receive()).get("more_body", False):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def ask(app: Any, messages: list[Message] | Receive, headers: list[tuple[bytes, bytes]]) -> Answer:
     """One request without a server; the messages are taken from the list."""
     said: list[Message] = []
 
     async def receive() -> Message:
+        if not isinstance(messages, list):
+            return await messages()
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
@@ -106,6 +118,33 @@ def test_an_answer_that_began_before_its_body_grew_too_large_is_left_unfinished(
     with pytest.raises(UnfinishedError):
         asyncio.run(ask(limited(app), body_of(10), CHUNKED))
     assert asyncio.run(ask(limited(app), body_of(2), CHUNKED)).status == 200
+
+
+def test_a_body_that_trickles_is_given_up_whatever_comes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(sizes, "_LEAST_RATE", math.inf)
+
+    async def trickle() -> Message:
+        await asyncio.sleep(0.001)
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    answer = asyncio.run(ask(limited(read_all), trickle, CHUNKED))
+    assert answer.status == 408
+    assert answer.error["code"] == "request_timeout"
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_body_over_a_bad_line_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "_GRACE_SECONDS", 0)
+    monkeypatch.setattr(sizes, "_LEAST_RATE", 1 / 3600)  # each byte that has come earns an hour
+    coming = body_of(2)
+
+    async def slowly() -> Message:
+        if len(coming) < 2:
+            await asyncio.sleep(0.01)
+        return coming.pop(0)
+
+    assert asyncio.run(ask(limited(read_all), slowly, CHUNKED)).status == 200
 
 
 def test_a_fault_of_the_application_stays_its_fault() -> None:

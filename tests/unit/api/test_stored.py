@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from api_samples import MESSAGE, STORED, UNDONE
+from api_samples import STORED, UNDONE
 from published import described
 
-from ragstone.api.stored import input_items, item_page, stored_response
-from ragstone.errors import InvalidRequestError
-from ragstone.storage.answers.kept import StoredAnswer
+from ragstone.api.stored import item_page, stored_response
+from ragstone.storage.answers.kept import Item, StoredAnswer
+from ragstone.storage.pages import Page
 
 
 @pytest.mark.parametrize(
@@ -45,36 +45,20 @@ def test_hits_are_shown_only_if_they_were_or_are_asked_for() -> None:
     assert len(results(included)) == 2
 
 
-def test_the_input_is_the_whole_conversation_without_the_last_answer() -> None:
-    second = replace(STORED, id=2, public_id="resp_2", items=({**MESSAGE, "id": "msg_9"},))
-    items = input_items([STORED, second])
-    assert [item["type"] for item in items] == ["message", "file_search_call", "message", "message"]
-    assert [item["id"] for item in items] == ["msg_0", "fs_1", "msg_1", "msg_9"]
-    for item in items:
-        described().check_schema("ItemResource", item)
-    assert len(input_items([UNDONE, second])) == 2
+def test_items_are_shown_as_they_were_sent_and_as_an_answer_put_them_out() -> None:
+    message = {"id": "msg_0", "type": "message", "role": "user", "status": "completed", "content": []}
+    items = (Item("msg_0", message, None), Item("fs_1", None, STORED), Item("msg_1", None, STORED))
+    shown: Any = item_page(Page(items, has_more=True))
+    described().check_schema("ResponseItemList", shown)
+    assert [(item["id"], item["type"]) for item in shown["data"]] == [
+        ("msg_0", "message"),
+        ("fs_1", "file_search_call"),
+        ("msg_1", "message"),
+    ]
+    assert (shown["first_id"], shown["last_id"], shown["has_more"]) == ("msg_0", "msg_1", True)
 
 
-def ids(page: dict[str, object]) -> list[str]:
-    data: Any = page["data"]
-    return [item["id"] for item in data]
-
-
-def test_pages_of_items_follow_each_other_in_both_orders() -> None:
-    items: list[dict[str, object]] = [{**MESSAGE, "id": f"msg_{number}"} for number in range(5)]
-    first = item_page(items, 2, newest_first=True, after=None)
-    assert ids(first) == ["msg_4", "msg_3"]
-    assert (first["first_id"], first["last_id"], first["has_more"]) == ("msg_4", "msg_3", True)
-    second = item_page(items, 3, newest_first=True, after="msg_3")
-    assert ids(second) == ["msg_2", "msg_1", "msg_0"]
-    assert second["has_more"] is False
-    assert ids(item_page(items, 2, newest_first=False, after="msg_0")) == ["msg_1", "msg_2"]
-    empty = item_page(items, 2, newest_first=False, after="msg_4")
+def test_a_page_without_items_has_no_ids() -> None:
+    empty = item_page(Page((), has_more=False))
+    described().check_schema("ResponseItemList", empty)
     assert (empty["data"], empty["first_id"], empty["has_more"]) == ([], None, False)
-    for page in (first, empty):
-        described().check_schema("ResponseItemList", page)
-
-
-def test_an_item_of_another_list_is_no_place_to_go_on_from() -> None:
-    with pytest.raises(InvalidRequestError, match="There is no item msg_7"):
-        item_page([], 2, newest_first=True, after="msg_7")

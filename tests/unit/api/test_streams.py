@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from ragstone.api import streams
+from ragstone.api.door.drain import Drain, Draining
 from ragstone.api.shapes.ending import Failure, FailureCode
 from ragstone.api.streams import EventStream, unbroken, unless_gone
 from ragstone.errors import DatabaseError, InvalidQuestionError
@@ -147,15 +150,22 @@ async def test_what_somebody_waits_for_is_handed_over_with_its_errors() -> None:
         await unless_gone(request, work(fails=True))
 
 
+def failed(failure: Failure) -> list[dict[str, object]]:
+    return [{"type": "failed", "code": failure.code, "message": failure.message}]
+
+
+def request_of(drain: Drain) -> Request:
+    app = Starlette()
+    app.state.drain = drain
+    return Request({"type": "http", "app": app, "state": {"id": "req_1"}})
+
+
 async def told_until(error: Exception) -> list[Mapping[str, object]]:
     async def told() -> AsyncGenerator[Mapping[str, object], None]:
         yield {"type": "first"}
         raise error
 
-    def fail(failure: Failure) -> list[dict[str, object]]:
-        return [{"type": "failed", "code": failure.code, "message": failure.message}]
-
-    return [event async for event in unbroken(told(), fail, "req_1")]
+    return [event async for event in unbroken(told(), failed, request_of(Drain()))]
 
 
 async def test_an_error_in_the_middle_is_told_in_the_stream() -> None:
@@ -163,6 +173,33 @@ async def test_an_error_in_the_middle_is_told_in_the_stream() -> None:
     assert told == {"type": "failed", "code": FailureCode.INVALID_PROMPT, "message": "The question is empty. Ask"}
     _, told = await told_until(DatabaseError("gone"))
     assert told["code"] is FailureCode.SERVER_ERROR
+
+
+async def test_a_process_that_ends_says_so_in_its_streams() -> None:
+    drain, client, ended = Drain(), Client(), asyncio.Event()
+
+    async def told() -> AsyncGenerator[Mapping[str, object], None]:
+        try:
+            yield {"type": "first"}
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def written() -> AsyncGenerator[bytes, None]:
+        async for event in unbroken(told(), failed, request_of(drain)):
+            yield str(event).encode()
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await EventStream(written())({"type": "http"}, receive, send)
+
+    listening = asyncio.create_task(Draining(app, drain)({"type": "http"}, client.receive, client.send))
+    while b"first" not in client.body:
+        await asyncio.sleep(0)
+    drain.cut_off()
+    await listening
+    assert b"Send it again" in client.body
+    assert client.heard[-1]["more_body"] is False
+    assert ended.is_set()
 
 
 async def test_a_defect_in_the_middle_is_told_without_its_insides(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,8 +12,10 @@ import pytest
 from api_samples import STORED, UNDONE
 from published import described
 from shape_samples import ANSWER, CHAT, CUT, NOTHING, SPOKEN, link
+from unit.api.test_streams import request_of
 
 from ragstone.answer.tell import tell
+from ragstone.api.door.drain import Drain
 from ragstone.api.shapes.chat import ChatStream
 from ragstone.api.shapes.chat import play as play_chat
 from ragstone.api.shapes.ending import Ending
@@ -142,7 +144,8 @@ async def test_what_keeps_it_from_being_told_says_nothing_of_the_answer_itself()
     asked = asked_of(STORED)
     stream = ResponseStream(asked)
     row = cast("PostgresAnswers", Row(QUEUED, replace(UNDONE, status="deleted")))
-    *_, last = [event async for event in unbroken(followed(row, asked, stream), stream.break_off, "req_1")]
+    request = request_of(Drain())
+    *_, last = [event async for event in unbroken(followed(row, asked, stream), stream.break_off, request)]
     described().check_event(last)
     assert last["type"] == "error"
     assert last["message"] == "There is no response resp_1"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from shelves import Shelf
@@ -11,18 +13,21 @@ from shelves import Shelf
 from ragstone.domain import (
     Answer,
     AnswerOptions,
+    EmbeddingModel,
+    Matrix,
     Question,
     Rewriting,
     SpendingLimits,
     Strategy,
     Wrote,
 )
-from ragstone.errors import ModelUnavailableError, RateLimitedError
+from ragstone.errors import ModelBrokeOffError, ModelUnavailableError, RateLimitedError
 from ragstone.fakes.chat import Line, Reply, ScriptedChat
 from ragstone.fakes.meter import MemoryMeter
-from ragstone.fakes.models import WordTokenizer
+from ragstone.fakes.models import HashingEmbedder, WordTokenizer
 from ragstone.flows.ask import ask, asking
 from ragstone.flows.kit import Kit
+from ragstone.flows.look import look
 
 pytestmark = pytest.mark.anyio
 
@@ -32,10 +37,12 @@ SAID = f"{TEXT[:-1]} [1]."
 AT_MOST = 3000 + 1024  # tokens of an answer
 
 
-async def made(meter: MemoryMeter, *lines: Line, strategy: Strategy = Strategy.DIRECT) -> tuple[Question, Kit]:
+async def made(
+    meter: MemoryMeter, *lines: Line, strategy: Strategy = Strategy.DIRECT, rewriting: Rewriting = Rewriting.NONE
+) -> tuple[Question, Kit]:
     shelf = Shelf()
     store = await shelf.store((TEXT,))
-    options = AnswerOptions(strategy, Rewriting.NONE, max_tokens=1024)
+    options = AnswerOptions(strategy, rewriting, max_tokens=1024)
     llm = ScriptedChat(*lines, price=0.001)
     kit = Kit(shelf.index, shelf.embedder, WordTokenizer(), llm=llm, meter=meter)
     return Question(ASKED, (store,), options=options), kit
@@ -95,6 +102,49 @@ async def test_a_cancelled_answer_is_settled() -> None:
     assert meter.spent.calls == 1
     with pytest.raises(RateLimitedError, match=f"{meter.spent.input_tokens + meter.spent.output_tokens} are used"):
         await ask(question, kit)
+
+
+class Endless(HashingEmbedder):
+    """An embedder that never comes to an end with a question."""
+
+    def __init__(self, model: EmbeddingModel) -> None:
+        super().__init__(model.dimension, model.name)
+        self.begun = asyncio.Event()
+
+    async def embed_queries(self, texts: Sequence[str]) -> Matrix:
+        self.begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError(texts)
+
+
+@pytest.mark.parametrize("asked_for", ["an answer", "a search"])
+@pytest.mark.parametrize("when", ["while it is rewritten", "while it is searched"])
+async def test_rewriting_is_paid_for_by_who_leaves_before_there_is_an_answer(asked_for: str, when: str) -> None:
+    meter, rewritten = MemoryMeter(), when == "while it is searched"
+    line = Reply("validity of the old signing key", delay=0 if rewritten else 600)
+    question, kit = await made(meter, line, rewriting=Rewriting.MULTI_QUERY)
+    embedder = Endless(kit.embedder.model)
+    kit = replace(kit, embedder=embedder)
+    assert isinstance(kit.llm, ScriptedChat)
+    asking = asyncio.ensure_future(look((question,), kit) if asked_for == "a search" else ask(question, kit))
+    while not (embedder.begun.is_set() if rewritten else kit.llm.requests):
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.sleep(0)
+    assert meter.spent.calls == 1
+    assert meter.spent.input_tokens > 0
+
+
+async def test_rewriting_that_broke_off_is_paid_for_as_far_as_it_came() -> None:
+    meter = MemoryMeter()
+    broken = Reply("validity of the old", error=ModelBrokeOffError("silence"))
+    question, kit = await made(meter, broken, SAID, rewriting=Rewriting.MULTI_QUERY)
+    answer = await ask(question, kit)
+    assert answer.queries == ()
+    assert meter.spent == answer.provenance.usage
+    assert meter.spent.calls == 2
 
 
 async def test_without_a_meter_nothing_is_counted() -> None:

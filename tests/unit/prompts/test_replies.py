@@ -31,7 +31,16 @@ def test_a_list_is_read_however_it_was_written(said: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["3.5 mm plugs", "-20 degrees", "A plan for 2025?", "2024 figures", "What is `max_connections` for?", "C# or F#?"],
+    [
+        "3.5 mm plugs",
+        "-20 degrees",
+        "A plan for 2025?",
+        "2024 figures",
+        "What is `max_connections` for?",
+        "C# or F#?",
+        "E. coli growth rate in winter",
+        "j. smith holidays",
+    ],
 )
 def test_what_only_looks_like_a_bullet_stays(line: str) -> None:
     assert listed(line) == [line]

@@ -8,7 +8,7 @@ from shelves import TEXTS, Shelf
 from ragstone.domain import Comparison, Compound, Condition, Filter, Fusion, Question
 from ragstone.errors import InvalidQuestionError
 from ragstone.fakes.models import HashingEmbedder
-from ragstone.retrieve.check import MAX_CHARACTERS, MAX_DEPTH
+from ragstone.retrieve.check import MAX_CHARACTERS, MAX_CONDITIONS, MAX_DEPTH, MAX_VALUES
 from ragstone.retrieve.search import DEPTH, search
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +122,14 @@ def _nested(depth: int) -> Filter:
     return inner
 
 
+def _wide(conditions: int) -> Filter:
+    return Compound(False, tuple(Condition(Comparison.EQ, "year", year) for year in range(conditions)))
+
+
+def _listed(values: int) -> Filter:
+    return Condition(Comparison.IN, "year", tuple(range(values)))
+
+
 @pytest.mark.parametrize(
     ("condition", "complaint"),
     [
@@ -131,6 +139,8 @@ def _nested(depth: int) -> Filter:
         (Compound(True, ()), "empty `and`"),
         (Compound(True, (Compound(False, ()),)), "empty `or`"),
         (_nested(MAX_DEPTH + 1), "nested"),
+        (Compound(True, (_wide(MAX_CONDITIONS), _wide(1))), "201 conditions: at most 200"),
+        (Compound(False, (_listed(MAX_VALUES), _listed(1))), "10,001 values: at most 10,000"),
     ],
 )
 async def test_a_malformed_filter_is_refused(shelf: Shelf, condition: Filter, complaint: str) -> None:
@@ -141,3 +151,9 @@ async def test_a_malformed_filter_is_refused(shelf: Shelf, condition: Filter, co
 async def test_a_filter_may_be_nested_as_deep_as_is_said(shelf: Shelf) -> None:
     store = await shelf.store(TEXTS, attributes={"year": 2024})
     assert len(await shelf.found(Question("oil", (store,), filter=_nested(MAX_DEPTH)))) == len(TEXTS)
+
+
+async def test_a_filter_may_have_as_many_conditions_and_values_as_is_said(shelf: Shelf) -> None:
+    store = await shelf.store(TEXTS, attributes={"year": 0})
+    for largest in (_wide(MAX_CONDITIONS), Compound(True, (_listed(MAX_VALUES),))):
+        assert len(await shelf.found(Question("oil", (store,), filter=largest))) == len(TEXTS)

@@ -52,6 +52,21 @@ def test_an_answer_comes_back_as_it_was(answer: Answer) -> None:
     assert json.loads(answer_text(back)) == json.loads(answer_text(answer))
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("half of \ud83d and of \udcff", "half of \ufffd and of \ufffd"),
+        (r"\u0000 and \\u0000", r"\u0000 and \\u0000"),
+        ("\\\0\\\\\0", "\\\ufffd\\\\\ufffd"),
+        ("é \U0001f600 \x01", "é \U0001f600 \x01"),
+    ],
+)
+def test_what_no_database_takes_is_replaced_character_by_character(said: str, kept: str) -> None:
+    back = answer_of(answer_text(replace(ANSWER, text=said)))
+    assert back == replace(ANSWER, text=kept)
+
+
 def test_numbers_stay_whole_and_truth_stays_no_number() -> None:
     attributes = answer_of(answer_text(RICH)).nearest[0].passage.attributes
     assert [type(value) for value in attributes.values()] == [int, bool, float, str]

@@ -102,17 +102,27 @@ def _leaving_room(task: Task, context: Context) -> Context:
 
 
 def read_step(said: str) -> Step:
-    """What a model wrote as a step; a text without any of the marks is an answer."""
+    """What a model wrote as a step; a text without any of the marks is an answer.
+
+    In capitals they are marks wherever a line begins with them, otherwise only in a text that begins with one: answers
+    have lines such as "Search: finds parts", too. So nothing ends an answer, and what stands before all marks is
+    thought.
+    """
     text = spoken(said)
     marks = list(_MARK.finditer(text))
+    if marks and marks[0].start() > 0:
+        marks = [mark for mark in marks if mark[1].isupper()]
     if not marks:
         return Step(answer=text)
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    parts = [(mark[1].upper(), text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)]
-    thought = next((said for name, said in parts if name == "THOUGHT"), "")
-    for name, words in parts:
+    parts = [
+        (mark[1].upper(), mark.end(), text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)
+    ]
+    first = next((words for name, _, words in parts if name == "THOUGHT"), "")
+    thought = f"{text[: marks[0].start()]}{first}".strip()
+    for name, start, words in parts:
         if name == "SEARCH" and words:
             return Step(thought, search=words.splitlines()[0].strip("\"'` ")[:_LONGEST])
         if name == "ANSWER" and words:
-            return Step(thought, answer=words)
+            return Step(thought, answer=text[start:].strip())
     return Step(thought)

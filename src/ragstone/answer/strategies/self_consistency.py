@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from ragstone.answer import wording
 from ragstone.answer.context import pack
 from ragstone.answer.generate import draft, recite
+from ragstone.answer.marks import Cleaner
 from ragstone.answer.strategies.together import together
 from ragstone.answer.task import Task
 from ragstone.domain import AnswerEvent
@@ -25,7 +25,6 @@ TEMPERATURE = 0.7  # as in the source below; without chance there is nothing to 
 # Cosine from which two answers say the same, if nothing speaks against it. Of 150 answers that people wrote (ClapNQ),
 # 83 % are that near to the sentences they were made of, and 1 % to an answer to another question.
 _AGREE = 0.8
-_MARK = re.compile(r"\[\d+\]")
 _SHORT = 150  # characters in which a "not" turns the whole round
 
 
@@ -58,12 +57,19 @@ async def elected(answers: Sequence[str], embedder: Embedder) -> int:
     Answers agree when they mean nearly the same and do not differ in what an embedder hardly sees: numbers, opposites
     and, in short ones, a "not".
     """
-    bare = [" ".join(_MARK.sub("", answer).split()) for answer in answers]
+    bare = [_bare(answer) for answer in answers]
     likeness = await _likeness(bare, embedder)
     differ = np.array([[_differ(one, other) for other in bare] for one in bare])
     agree = ~differ & (likeness >= _AGREE)
     nearness = np.where(agree, likeness, 0.0).sum(axis=1) / agree.sum(axis=1)
     return int(np.lexsort((-nearness, -agree.sum(axis=1)))[0])
+
+
+def _bare(answer: str) -> str:
+    """Its words; the ids of the passages that it names are no numbers of what it states."""
+    cleaner = Cleaner()
+    cleaned = (*cleaner.feed(answer), *cleaner.end())
+    return " ".join("".join(words for words in cleaned if isinstance(words, str)).split())
 
 
 def _differ(one: str, other: str) -> bool:
@@ -84,8 +90,13 @@ def _covers(one: str, other: str) -> bool:
 
 
 async def _likeness(texts: Sequence[str], embedder: Embedder) -> npt.NDArray[np.float64]:
-    """Cosines between all of them, shape (n, n); equal texts are alike whatever the embedder says."""
-    vectors = await embedder.embed_passages(texts)
-    likeness = (vectors @ vectors.T).astype(np.float64)
+    """Cosines between all of them, shape (n, n); equal texts are alike whatever the embedder says, others if it does.
+
+    An embedder that cannot be asked now does not cost the answers, which are paid for.
+    """
     equal = np.array([[one.casefold() == other.casefold() for other in texts] for one in texts])
-    return np.where(equal, 1.0, likeness)
+    try:
+        vectors = await embedder.embed_passages(texts)
+    except ModelUnavailableError:
+        return equal.astype(np.float64)
+    return np.where(equal, 1.0, (vectors @ vectors.T).astype(np.float64))

@@ -1,13 +1,18 @@
-"""What makes two requests the same one: all but the time at which they come."""
+"""What makes two requests the same one: all that decides how they are answered."""
 
 from __future__ import annotations
 
 import hashlib
 from email.message import Message
 
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
 from ragstone.domain import Asker
 
 HEAD_BYTES = 32  # of a fingerprint: all but the body; the rest is the body's
+
+_DECIDING = ("x-ragstone-store", "mcp-")  # beginnings of headers: the stores that an agent asks, its protocol's own
 
 _MARK = b"\x00boundary\x00"
 
@@ -42,13 +47,20 @@ class Fingerprint:
         return self.head + whole.digest()
 
 
-def head_of(method: str, path: str, query: bytes, asker: Asker) -> bytes:
-    """SHA-256 of what is known before the body comes.
+def head_of(scope: Scope, asker: Asker) -> bytes:
+    """SHA-256 of what is known of an HTTP request before its body comes.
 
     Who asks with fewer rights than before makes another request: an answer is not repeated to who could not have it.
     """
     rights = (asker.tenant.id, asker.actor, asker.reads_all, asker.readers, sorted(asker.scopes))
-    return hashlib.sha256(repr((method, path, query, rights)).encode()).digest()
+    asked = (scope["method"], scope["path"], scope["query_string"], _deciding(Headers(scope=scope)))
+    return hashlib.sha256(repr((asked, rights)).encode()).digest()
+
+
+def _deciding(headers: Headers) -> list[tuple[str, str]]:
+    """The headers that decide an answer; those of different names may come in another order again."""
+    named = [(name, value) for name, value in headers.items() if name.startswith(_DECIDING)]
+    return sorted(named, key=lambda header: header[0])
 
 
 def _boundary(content_type: str) -> bytes:

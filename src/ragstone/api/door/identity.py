@@ -14,6 +14,7 @@ from starlette.types import Scope as AsgiScope
 from ragstone.access.askers import machine, person
 from ragstone.access.keys import PREFIX, digest
 from ragstone.api import faults
+from ragstone.api.door.header_text import header_text
 from ragstone.bootstrap import House, Session
 from ragstone.domain import Asker, Scope
 from ragstone.errors import AuthenticationError, PermissionDeniedError, RagstoneError
@@ -58,7 +59,7 @@ class Identify:
         shown = shown.strip()
         asker = await (self._of_key(shown) if shown.startswith(PREFIX) else self._of_token(shown))
         named = headers.get(ON_BEHALF_OF)
-        return asker if named is None else await self._on_behalf_of(asker, named.strip())
+        return asker if named is None else await self._on_behalf_of(asker, named)
 
     async def _of_key(self, shown: str) -> Asker:
         admission = await admit(self._house.database, digest(shown))
@@ -84,11 +85,12 @@ class Identify:
             raise reached.refusal()
         return person(tenant, claims.user, claims.groups, claims.scopes)
 
-    async def _on_behalf_of(self, asker: Asker, user: str) -> Asker:
+    async def _on_behalf_of(self, asker: Asker, named: str) -> Asker:
         if Scope.IMPERSONATE not in asker.scopes:
             raise PermissionDeniedError(
                 "This key may not act for others", remedy="Use a key with the scope impersonate"
             )
+        user = header_text(ON_BEHALF_OF, named)
         if not user:
             raise PermissionDeniedError(f"The header {ON_BEHALF_OF} names nobody", remedy="Give the user's name")
         # Only what the key may do for anybody: it does not hand its own rights over the tenant to a user.

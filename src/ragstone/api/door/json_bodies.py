@@ -1,7 +1,8 @@
 """What may stand in a JSON body, once for all routes.
 
 Python's parser lets more through than RFC 8259 and than the database can store. What it would let through is refused
-here with a reason, so that no route has to think of it.
+here with a reason, so that no route has to think of it. What would take long to look at is refused unparsed: all
+requests wait while one is parsed.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from email.message import Message as Header
-from itertools import chain
+from itertools import chain, islice
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -21,10 +22,19 @@ from ragstone.api.faults import fault
 
 DEEPEST = 100  # lists and objects inside each other; a filter of every kind needs a tenth of it
 LARGEST = 2**63 - 1  # a bigint of PostgreSQL
+# A batch of 2,000 files with all attributes, sizes of chunks and twenty readers for each has 90,000.
+MOST_VALUES = 100_000
+MOST_NAMES = 1_000  # of one object
 
 _TOO_DEEP = f"it is nested more than {DEEPEST} deep"
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PLACES = ("/v1/", "/admin/")  # MCP answers for its bodies itself
+_TOO_MANY = f"it holds more than {MOST_VALUES:,} values. Send less at once"
+_TOO_WIDE = f"an object has more than {MOST_NAMES:,} names"
+_UNSTORED = re.compile("[\0\ud800-\udfff]")
+_NULL = "\0"
+# What begins a value, and whole texts, since the same characters begin nothing in them. Nothing is looked at twice.
+_BEGINNING = re.compile(rb'[,\[{]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_PLACES = ("/v1/", "/admin/", "/mcp")
+_OTHER_PROTOCOL = "/mcp"  # answers for what stands in its bodies itself
 
 
 class JsonBodies:
@@ -42,7 +52,9 @@ class JsonBodies:
         body = await _whole(receive)
         if body is None:
             return  # the client has gone
-        flaw = _flaw(body) if body else None
+        flaw = _TOO_MANY if _has_too_many(body) else None
+        if body and flaw is None and scope["path"] != _OTHER_PROTOCOL:
+            flaw = _flaw(body)
         if flaw is not None:
             await _refusal(flaw)(scope, receive, send)
             return
@@ -94,38 +106,45 @@ def _flaw(body: bytes) -> str | None:
         return str(error)
 
 
+def _has_too_many(body: bytes) -> bool:
+    """Whether it holds more values than are looked at, without parsing it."""
+    if sum(map(body.count, (b",", b"[", b"{"))) < MOST_VALUES:  # most bodies, at the speed of memory
+        return False
+    # A value has two texts at most, its name and itself; a body with more of them is no JSON, and would take as long.
+    found = islice(_BEGINNING.finditer(body), 3 * MOST_VALUES)
+    beginnings = bytes(body[each.start()] for each in found)
+    return len(beginnings) == 3 * MOST_VALUES or len(beginnings) - beginnings.count(b'"') >= MOST_VALUES
+
+
 def _flaw_inside(document: object) -> str | None:
     level, depth = [document], 1
     while level:
-        for value in level:
-            if flaw := _flaw_of(value, depth):
-                return flaw
-        level, depth = [part for value in level for part in _parts(value)], depth + 1
+        objects = [value for value in level if isinstance(value, dict)]
+        lists = [value for value in level if isinstance(value, list)]
+        if flaw := _flaw_of_texts(level) or _flaw_of_numbers(level):
+            return flaw
+        if depth > DEEPEST and (objects or lists):
+            return _TOO_DEEP
+        if any(len(value) > MOST_NAMES for value in objects):
+            return _TOO_WIDE
+        inside = (*objects, *(value.values() for value in objects), *lists)
+        level, depth = list(chain.from_iterable(inside)), depth + 1
     return None
 
 
-def _parts(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return chain(value.keys(), value.values())
-    return value if isinstance(value, list) else ()
+def _flaw_of_texts(values: Sequence[object]) -> str | None:
+    found = _UNSTORED.search("".join(value for value in values if isinstance(value, str)))
+    if found is None:
+        return None
+    return f"a text holds {'the character U+0000' if found[0] == _NULL else 'half of a surrogate pair'}"
 
 
-def _flaw_of(value: object, depth: int) -> str | None:
-    if isinstance(value, str):
-        return None if value.isascii() and "\0" not in value else _flaw_of_text(value)
-    if isinstance(value, (dict, list)):
-        return _TOO_DEEP if depth > DEEPEST else None
-    if isinstance(value, float):
-        return None if math.isfinite(value) else "a number is too large"
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+def _flaw_of_numbers(values: Sequence[object]) -> str | None:
+    if not all(math.isfinite(value) for value in values if isinstance(value, float)):
+        return "a number is too large"
+    if not all(-LARGEST <= value <= LARGEST for value in values if isinstance(value, int)):
         return "an integer needs more than 64 bits"
     return None
-
-
-def _flaw_of_text(text: str) -> str | None:
-    if "\0" in text:
-        return "a text holds the character U+0000"
-    return "a text holds half of a surrogate pair" if _SURROGATE.search(text) else None
 
 
 def _refusal(flaw: str) -> JSONResponse:

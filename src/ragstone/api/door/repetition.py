@@ -59,6 +59,8 @@ async def repetition(known: Recorded, body: Body) -> Response:
     await body.read_out()
     if body.fingerprint.digest() != known.fingerprint:
         return _reused()
+    if (known.media_type or "").startswith(EVENTS):
+        return _streamed(known.body)
     if known.body is None:
         return _not_kept(known)
     answer = Response(known.body, known.status, {REPLAYED: "true"})
@@ -83,10 +85,13 @@ def _in_use() -> JSONResponse:
     return fault(409, "invalid_request_error", message, param=HEADER, code="idempotency_key_in_use", retry_after=1)
 
 
+def _streamed(made: bytes | None) -> JSONResponse:
+    where = "Get what it made by its id, or send a new key" if made is None else f"GET {made.decode()} tells it again"
+    message = f"The answer to this Idempotency-Key was a stream, which is not repeated. {where}"
+    return _conflict(message, "idempotency_key_streamed")
+
+
 def _not_kept(known: Recorded) -> JSONResponse:
-    if (known.media_type or "").startswith(EVENTS):
-        message = "The answer to this Idempotency-Key was a stream, which is not repeated. Get what it made by its id"
-        return _conflict(message, "idempotency_key_streamed")
     message = (
         f"This Idempotency-Key was answered with status {known.status}, but the answer is not kept: it was too large, "
         "or it showed a secret. Look at what was made, or send a new key"

@@ -23,6 +23,8 @@ from ragstone.api.faults import fault
 _CHEAP_BYTES = 16 * 2**20  # of an unwanted body that are read to keep its connection; a longer rest ends it
 _LINGER_SECONDS = 10.0  # for reading an unwanted body; some clients look for an answer only behind their last byte
 _SILENCE_SECONDS = 30.0  # between two pieces of a body; whoever says nothing for longer holds others up
+_GRACE_SECONDS = 30.0  # of waiting for a body, beside the time that its bytes take at the least rate
+_LEAST_RATE = 1000.0  # bytes a second, on the average of a body; the slowest telephone carries several times that
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -73,6 +75,7 @@ class _Exchange:
         self._limit = limit
         self._length = math.inf if chunked or declared is None else declared  # bytes that the body has at most
         self._came = 0  # bytes of it
+        self._waited = 0.0  # seconds for them, without those in which nobody asked for them
         self._ended = self._length == 0  # nothing more is expected of the body
         self._held_back = "expect" in headers and not self._ended  # until it is asked for, and perhaps for ever
         self._started = False  # the answer has
@@ -87,10 +90,10 @@ class _Exchange:
         """The next message for the application."""
         if self.refusal is None:
             try:
-                async with asyncio.timeout(None if self._ended else _SILENCE_SECONDS):
+                async with asyncio.timeout(None if self._ended else self._patience()):
                     message = await self._next()
             except TimeoutError:
-                self.refusal = _silent()
+                self.refusal = _slow()
                 self._ended = True
             else:
                 if self._came <= self._limit:
@@ -114,9 +117,16 @@ class _Exchange:
                         await self._next()
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _patience(self) -> float:
+        """Seconds in which the next piece of the body has to come."""
+        return min(_SILENCE_SECONDS, _GRACE_SECONDS + self._came / _LEAST_RATE - self._waited)
+
     async def _next(self) -> Message:
         self._held_back = False
+        clock = asyncio.get_running_loop().time
+        since = clock()
         message = await self._receive()
+        self._waited += clock() - since
         self._came += len(message.get("body", b""))
         self._ended = not message.get("more_body", False)  # a disconnect is an end as well
         return message
@@ -151,8 +161,11 @@ def _malformed() -> JSONResponse:
     return answer
 
 
-def _silent() -> JSONResponse:
-    message = f"Nothing came of the body for {_SILENCE_SECONDS:g} seconds. Send it again"
+def _slow() -> JSONResponse:
+    message = (
+        f"The body came too slowly: nothing for {_SILENCE_SECONDS:g} seconds, or less than {_LEAST_RATE:,.0f} bytes a "
+        "second. Send it again"
+    )
     answer = fault(408, "invalid_request_error", message, code="request_timeout")
     answer.headers["connection"] = "close"
     return answer

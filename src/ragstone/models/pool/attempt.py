@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 class Attempt:
     """One request to one member; it ends exactly once, in whichever way is reported first."""
 
-    __slots__ = ("_freed", "_settle", "begun", "member", "open", "phase", "said")
+    __slots__ = ("_freed", "_settle", "begun", "key", "member", "open", "phase", "said")
 
     def __init__(
         self,
         member: Member,
         phase: int,
         begun: float,
-        settle: Callable[[int, float], None],
+        settle: Callable[[Usage, float], None],
         freed: Callable[[], None],
     ) -> None:
         """It has been sent."""
         self.member = member
         self.phase = phase
+        self.key = member.connections.key()
         self.begun = begun
         self.said = False  # whether its answer has begun
         self.open = True
@@ -57,14 +58,21 @@ class Attempt:
             self._freed()
 
     def call_off(self, usage: Usage, now: float) -> None:
-        """Nobody wants it any more; without effect when it is over."""
+        """Nobody needs it any more; without effect when it is over."""
         if self.open:
             self._close(usage, now)
             self.member.called_off(self, usage)
+            self._freed()
+
+    def give_up(self, usage: Usage, now: float) -> None:
+        """Who asked has no more time, or has left; without effect when it is over."""
+        if self.open:
+            self._close(usage, now)
+            self.member.given_up(self, usage, now)
             self._freed()
 
     def _close(self, usage: Usage, now: float) -> None:
         self.open = False
         if not self.said:
             self.member.over_waiting(self)
-        self._settle(usage.input_tokens + usage.output_tokens, now)
+        self._settle(usage, now)

@@ -18,7 +18,7 @@ class Breaker:
 
     def __init__(self, pool: Pool, draw: Callable[[], float]) -> None:
         """Closed; `draw` returns numbers from 0 to 1."""
-        self._pool = pool
+        self.pool = pool
         self._draw = draw
         self.phase = 0  # what was sent in another one says nothing about this one
         self._openings = 0  # without an answer in between
@@ -56,7 +56,7 @@ class Breaker:
         if phase != self.phase:
             return
         self.failures += 1
-        if self.probing or self.failures >= self._pool.failures_to_open:
+        if self.probing or self.failures >= self.pool.failures_to_open:
             self._open(now)
 
     def misconfigured(self, phase: int, now: float, reason: str) -> None:
@@ -81,7 +81,7 @@ class Breaker:
         self.until, self.probing, self.reason = None, False, None
 
     def _open(self, now: float) -> None:
-        seconds = min(self._pool.open_seconds * 2.0 ** min(self._openings, 30), self._pool.open_seconds_most)
+        seconds = min(self.pool.open_seconds * 2.0 ** min(self._openings, 30), self.pool.open_seconds_most)
         self.until = now + seconds * (_SHORTEST + (1 - _SHORTEST) * self._draw())
         self.probing, self.reason = False, None
         self._openings += 1

@@ -25,9 +25,13 @@ class PerMinute:
 
     def __init__(self, limit: int | None) -> None:
         """None: there is no limit."""
-        self._limit: float = math.inf if limit is None else limit
         self._spent: deque[Spent] = deque()
         self._sum = 0
+        self.limit(limit)
+
+    def limit(self, limit: int | None) -> None:
+        """Keep to another limit from now on; None: there is none. What was spent under the former one counts."""
+        self._limit: float = math.inf if limit is None else limit
 
     def reserve(self, amount: int, now: float) -> Spent | None:
         """Count what is about to be spent; None where nothing limits it. Whether it fits is asked before."""

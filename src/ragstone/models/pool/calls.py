@@ -70,12 +70,12 @@ class Team:
                 attempt.end(usage, self._crew.outside.clock())
                 return value
             finally:
-                self._call_off(attempt, tokens)
+                self._give_up(attempt, tokens)
 
-    def _call_off(self, attempt: Attempt, tokens: int) -> None:
+    def _give_up(self, attempt: Attempt, tokens: int) -> None:
         """Count what was read for somebody who has left; without effect when the attempt is over."""
         if attempt.open:
-            attempt.call_off(Usage(input_tokens=tokens, calls=1), self._crew.outside.clock())
+            attempt.give_up(Usage(input_tokens=tokens, calls=1), self._crew.outside.clock())
 
     def _members(self) -> Sequence[Member]:
         return [member for member in self._named() if _described(member.model) == _described(self._model)]

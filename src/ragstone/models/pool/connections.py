@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+from pathlib import Path
+from typing import TypeAlias
 
 from ragstone.errors import SettingsError
 from ragstone.models.faults import Fault, MemberError
 from ragstone.models.pool.outside import Outside
 from ragstone.models.protocols import Client
-from ragstone.settings.models import Model, secret
+from ragstone.settings.models import Model
+
+Version: TypeAlias = tuple[int, ...] | None  # what tells one content of a file from another; None: there is no file
 
 
 class Connections:
@@ -20,7 +23,7 @@ class Connections:
         self._outside = outside
         self._client: Client | None = None
         self._all: list[Client] = []  # with those of former authorities, whose last answers may not be over
-        self._authorities = 0
+        self._authorities: Version = None
 
     def client(self, *, is_trying: bool) -> Client:
         """What speaks to the server; `is_trying` when the request finds out whether the server works again.
@@ -28,8 +31,8 @@ class Connections:
         Raises:
             MemberError: The member is set up in a way that allows for no connection.
         """
-        if self._client is None or (is_trying and self._authorities_now() != self._authorities):
-            self._authorities = self._authorities_now()
+        if self._client is None or (is_trying and _version(self._model.ca_file) != self._authorities):
+            self._authorities = _version(self._model.ca_file)
             try:
                 self._client = self._outside.client(self._model)
             except SettingsError as error:
@@ -47,12 +50,9 @@ class Connections:
         """The server's name for the model, as far as it is known."""
         return self._model.model or (self._client.found if self._client else None)
 
-    def key(self) -> bytes:
-        """What tells one key from another without being one."""
-        try:
-            return hashlib.sha256((secret(self._model) or "").encode()).digest()
-        except SettingsError:
-            return b""
+    def key(self) -> Version:
+        """What tells one key from another without being one; the environment's is always the same."""
+        return _version(self._model.key_file)
 
     async def close(self) -> None:
         """End them."""
@@ -60,10 +60,12 @@ class Connections:
         for client in clients:
             await client.close()
 
-    def _authorities_now(self) -> int:
-        """What tells one version of the file of authorities from another."""
-        file = self._model.ca_file
-        try:
-            return 0 if file is None else file.stat().st_mtime_ns
-        except OSError:
-            return 0
+
+def _version(file: Path | None) -> Version:
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

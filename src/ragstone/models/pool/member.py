@@ -10,12 +10,13 @@ from ragstone.domain import Usage
 from ragstone.models.faults import Fault, MemberError
 from ragstone.models.pool.attempt import Attempt
 from ragstone.models.pool.breaker import Breaker
-from ragstone.models.pool.budget import PerMinute
+from ragstone.models.pool.budget import PerMinute, Spent
 from ragstone.models.pool.choose import Bar, Standing
-from ragstone.models.pool.connections import Connections
+from ragstone.models.pool.connections import Connections, Version
 from ragstone.models.pool.outside import Outside
 from ragstone.models.pool.pause import Pause
 from ragstone.models.pool.record import Record
+from ragstone.models.pool.silence import Silence
 from ragstone.models.pool.state import MemberState, State
 from ragstone.models.pool.window import Window
 from ragstone.models.protocols import Client
@@ -27,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _SETUP = {Fault.UNAUTHORIZED, Fault.UNKNOWN_MODEL}
 _OF_THE_REQUEST = {Fault.REFUSED, Fault.TOO_LONG}
+_SILENT = {Fault.CONNECT, Fault.TIMEOUT_FIRST, Fault.TIMEOUT_TOTAL}
+# What may change in a block without making another member of it.
+_ASKED_FOR = ("group", "weight", "context_tokens", "json_schema", "log_probabilities", "price", "limits", "timeouts")
 
 
 class Member:
@@ -37,7 +41,8 @@ class Member:
         self.model = model
         self.breaker = Breaker(pool, outside.draw)
         self.window = Window()
-        self.pause = Pause()
+        self.pause = Pause(pool)
+        self._silence = Silence()
         self.record = Record(model)
         self.connections = Connections(model, outside)
         self.in_flight = 0
@@ -45,8 +50,18 @@ class Member:
         self._phase = self.breaker.phase
         self._requests_spent = PerMinute(model.limits.requests_per_minute)
         self._tokens_spent = PerMinute(model.limits.tokens_per_minute)
-        self._refused_key: bytes | None = None
+        self._refused_key: Version = None
         self._key_seen_at = 0.0
+
+    def follow(self, model: Model, pool: Pool) -> bool:
+        """Keep to what the file says now; False: that is another member, of which nothing is known."""
+        if self.model.model_copy(update={name: getattr(model, name) for name in _ASKED_FOR}) != model:
+            return False
+        self.model = model
+        self.breaker.pool = self.pause.pool = pool
+        self._requests_spent.limit(model.limits.requests_per_minute)
+        self._tokens_spent.limit(model.limits.tokens_per_minute)
+        return True
 
     def client(self) -> Client:
         """What speaks to its server.
@@ -74,8 +89,7 @@ class Member:
         self._phase = phase
         self.in_flight += 1
         self.record.requests += 1
-        self._requests_spent.reserve(1, now)
-        settle = partial(self._tokens_spent.settle, self._tokens_spent.reserve(tokens, now))
+        settle = partial(self._settle, self._requests_spent.reserve(1, now), self._tokens_spent.reserve(tokens, now))
         return Attempt(self, phase, now, settle, freed)
 
     def state(self, now: float, wall: float) -> MemberState:
@@ -135,11 +149,17 @@ class Member:
         if self.connections.key() != self._refused_key:
             self.breaker.renewed()
 
+    def _settle(self, request: Spent | None, tokens: Spent | None, usage: Usage, now: float) -> None:
+        """Count what was needed instead of what was reserved; what was not sent is no request."""
+        self._requests_spent.settle(request, min(usage.calls, 1), now)
+        self._tokens_spent.settle(tokens, usage.input_tokens + usage.output_tokens, now)
+
     # What an attempt reports.
 
     def began(self, attempt: Attempt, now: float) -> None:
         """Its answer has begun."""
         self.over_waiting(attempt)
+        self._silence.broken(now)
         self.record.began(now - attempt.begun)
         if attempt.phase == self.breaker.phase:
             if self.breaker.until is not None:
@@ -157,18 +177,30 @@ class Member:
     def failed(self, attempt: Attempt, error: MemberError, now: float) -> None:
         """It was not answered, or not to its end."""
         self.in_flight -= 1
+        if error.fault not in _SILENT:
+            self._silence.broken(now)
         if attempt.phase == self.breaker.phase:
-            self._judge(attempt.phase, error, now)
+            self._judge(attempt, error, now)
             self._tell_if_open(attempt.phase, str(error), now)
         if error.retry_after is not None or error.fault is Fault.RATE_LIMITED:
             self.pause.ask(attempt.begun, error.retry_after, now)
         self.record.failed(error.fault, str(error), error.usage)
 
     def called_off(self, attempt: Attempt, usage: Usage) -> None:
-        """Nobody wants its answer any more: that says nothing about the member."""
+        """Nobody needs its answer any more: that says nothing about the member."""
         self.in_flight -= 1
         self.breaker.called_off(attempt.phase)
         self.record.called_off(usage)
+
+    def given_up(self, attempt: Attempt, usage: Usage, now: float) -> None:
+        """Who asked had no more time: that says nothing about the member, unless it keeps silent to everybody."""
+        if attempt.phase == self.breaker.phase and not attempt.said:
+            self._silence.waited(attempt.begun, now)
+            if self._silence.seconds >= self.model.timeouts.first_token:
+                what = f"The model {self.model.name} said nothing to anybody in {self._silence.seconds:.0f} seconds"
+                self.failed(attempt, MemberError(what, fault=Fault.TIMEOUT_FIRST, usage=usage), now)
+                return
+        self.called_off(attempt, usage)
 
     def spoken_against(self, attempt: Attempt, now: float) -> None:
         """Others take the request that it refused: that was a failure."""
@@ -181,15 +213,18 @@ class Member:
         if attempt.phase == self._phase:
             self._waiting -= 1
 
-    def _judge(self, phase: int, error: MemberError, now: float) -> None:
+    def _judge(self, attempt: Attempt, error: MemberError, now: float) -> None:
+        phase = attempt.phase
         if error.fault in _OF_THE_REQUEST:
             self.breaker.alive(phase)
         elif error.fault is Fault.RATE_LIMITED:
             self.breaker.alive(phase)
             self.window.shut()
+        elif error.fault in _SETUP and attempt.key != self.connections.key():
+            self.breaker.called_off(phase)  # that was the former key, and says nothing about the one that is there now
         elif error.fault in _SETUP:
             self.breaker.misconfigured(phase, now, error.fault)
-            self._refused_key, self._key_seen_at = self.connections.key(), now
+            self._refused_key, self._key_seen_at = attempt.key, now
             self.window.shut()
         else:
             self._has_failed(phase, now)

@@ -14,6 +14,8 @@ from ragstone.models.pool.outside import Outside
 from ragstone.models.pool.trial import Trial
 from ragstone.models.protocols import estimated
 
+_SHORTEST = 0.01  # seconds: no halves of halves for ever
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -38,19 +40,39 @@ class Opening:
         self._losers: list[asyncio.Task[Line | None]] = []
 
     async def open(self, hedge_seconds: float | None) -> Line:
-        """The first member that says something; `hedge_seconds` of silence make a second one be asked, None never.
+        """The first member that says something.
+
+        After `hedge_seconds` of silence another one is asked beside it, and in any case when half of the time that was
+        left is over: a member that hangs must not take all of it.
 
         Raises:
             ModelUnavailableError: None says anything.
             PromptTooLongError: It fits into no window.
             PromptRefusedError: It is not taken as it is.
         """
-        if hedge_seconds is not None:
-            return await self._race(hedge_seconds)
-        line = None
-        while line is None:
-            line = await self._first(await self._trial.next())
-        return line
+        running: _Race = {}
+        try:
+            while True:
+                if not running:
+                    self._start(running, await self._trial.next())
+                    patience = self._patience(hedge_seconds)
+                done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    hedge = self._trial.hedge()
+                    if hedge is not None:
+                        self._start(running, hedge)
+                        hedge_seconds = None
+                    patience = self._patience(hedge_seconds)
+                for task in done:
+                    del running[task]
+                    line = task.result()
+                    if line is not None:
+                        self._trial.won(line.attempt, running.values(), self._request)
+                        return line
+        finally:
+            for task in running:
+                task.cancel()
+            self._losers = list(running)
 
     async def close(self) -> None:
         """Return when all that were called off have hung up."""
@@ -71,7 +93,7 @@ class Opening:
             self._trial.failed(attempt, error)
             return None
         except BaseException:
-            attempt.call_off(estimated(attempt.member.model, self._request), self._outside.clock())
+            attempt.give_up(estimated(attempt.member.model, self._request), self._outside.clock())
             raise
         self._trial.answered(attempt)
         return line
@@ -83,34 +105,19 @@ class Opening:
             async with asyncio.timeout(left):
                 first = await anext(events, None)
         except TimeoutError:
-            raise MemberError(f"The model {model.name} is too slow", fault=Fault.TIMEOUT_TOTAL) from None
+            usage = estimated(model, self._request)
+            raise MemberError(f"The model {model.name} is too slow", fault=Fault.TIMEOUT_TOTAL, usage=usage) from None
         if first is None:
             raise MemberError(f"The model {model.name} ends without a word", fault=Fault.CUT)
         return Line(attempt, first, events)
 
-    async def _race(self, hedge_seconds: float) -> Line:
-        running: _Race = {}
-        patience: float | None = hedge_seconds
-        try:
-            while True:
-                if not running:
-                    self._start(running, await self._trial.next())
-                done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                if not done:
-                    patience = None
-                    hedge = self._trial.hedge()
-                    if hedge is not None:
-                        self._start(running, hedge)
-                for task in done:
-                    del running[task]
-                    line = task.result()
-                    if line is not None:
-                        self._trial.won(line.attempt, running.values(), self._request)
-                        return line
-        finally:
-            for task in running:
-                task.cancel()
-            self._losers = list(running)
+    def _patience(self, hedge_seconds: float | None) -> float | None:
+        """Seconds of silence after which another one is asked; None: there is no reason to."""
+        left = self._trial.left
+        if left is None:
+            return hedge_seconds
+        half = max(left / 2, _SHORTEST)
+        return half if hedge_seconds is None else min(hedge_seconds, half)
 
     def _start(self, running: _Race, attempt: Attempt) -> None:
         running[asyncio.create_task(self._first(attempt))] = attempt

@@ -65,15 +65,17 @@ class Roster:
         mark = self._look()
         # Who replaces a file may remove it first: only what is still missing at the next look is gone.
         missed, self._missed = self._missed, mark is None and self._mark is not None
-        if mark == self._mark or (self._missed and not missed):
+        # What could not be read may be readable at the next look, without having changed.
+        if (mark == self._mark and self._trouble is None) or (self._missed and not missed):
             return
         self._mark, self._missed = mark, False
         try:
             read = read_models(self._file) if mark or self._required else self._without_file
             self._current = self._joined(read)
         except SettingsError as error:
-            self._trouble = str(error)
-            _log.warning("%s; the former models stay in use", error)
+            former, self._trouble = self._trouble, str(error)
+            if self._trouble != former:
+                _log.warning("%s; the former models stay in use", error)
         else:
             self._trouble = None
             _log.info("The models file %s was read again: %d models", self._file, len(self._current.models))

@@ -13,6 +13,7 @@ from ragstone.models.pool.choose import Bar, Choice, Standing, choose
 from ragstone.models.pool.crew import Crew
 from ragstone.models.pool.member import Member
 from ragstone.models.pool.reasons import ending, in_words
+from ragstone.models.pool.waiters import Wanted
 from ragstone.models.protocols import estimated
 from ragstone.observe import metrics
 from ragstone.settings.models import Model
@@ -28,7 +29,9 @@ _UNBILLED = {  # nothing was read, whatever was sent
     Fault.UNAUTHORIZED,
     Fault.UNKNOWN_MODEL,
 }
+_NEVER = {Bar.TRIED, Bar.UNFIT}
 _TIMED = {Bar.OPEN, Bar.COOLING, Bar.SPENT}
+_SOONEST = 1.0  # seconds: whether a member works again may be known any moment, but is not known yet
 _SLACK = 0.01  # seconds by which a member's clock for the same deadline may be ahead of ours
 _REFUSALS = 2  # of the same request by different members: then it is the request
 
@@ -96,7 +99,7 @@ class Trial:
     def hedge(self) -> Attempt | None:
         """A request to one more member beside the one that is silent; None: nobody has room, or it is not worth it."""
         crew = self._crew
-        if len(self._tried) >= crew.pool.attempts or not crew.retries.pay():
+        if len(self._tried) >= crew.pool.attempts or self._clock() >= self._deadline or not crew.retries.pay():
             return None
         attempt, _ = self._take()
         if attempt is None:
@@ -120,9 +123,11 @@ class Trial:
         """
         now = self._clock()
         for loser in losers:
+            if not loser.open:  # it failed in the same moment, and is counted
+                continue
             name, usage = loser.member.model.name, estimated(loser.member.model, request)
             self.usage += usage
-            if loser.begun < winner.begun:
+            if loser.begun < winner.begun and not loser.said:
                 what = f"The model {name} was overtaken by another"
                 loser.fail(MemberError(what, fault=Fault.TIMEOUT_FIRST, usage=usage), now)
             else:
@@ -137,7 +142,7 @@ class Trial:
         self._errors[attempt.member] = error
         if error.fault in _TIMEOUTS and now >= self._deadline - _SLACK:
             # It was the asker who had no more time; the member may have been about to answer.
-            attempt.call_off(error.usage, now)
+            attempt.give_up(error.usage, now)
             return
         if error.fault is Fault.TOO_LONG:
             self._too_small = max(self._too_small, attempt.member.model.context_tokens)
@@ -158,7 +163,7 @@ class Trial:
             return attempt, _is_worth_waiting(later, limit)
 
         while (now := self._clock()) < limit and _is_worth_waiting(later, limit):
-            attempt = await self._crew.waiters.wait(take, min(limit, later.at) - now)
+            attempt = await self._crew.waiters.wait(self._wanted(), take, min(limit, later.at) - now)
             if attempt is None:
                 attempt, later = self._take()
             if attempt is not None:
@@ -180,6 +185,12 @@ class Trial:
         self._tried.append(member)
         return member.begin(self._tokens, now, self._crew.waiters.freed), choice
 
+    def _wanted(self) -> Wanted:
+        """Those that can do it, whether they have room or not."""
+        now = self._clock()
+        members = self._members()
+        return frozenset(one.model.name for one in members if self._standing(one, now).bar not in _NEVER)
+
     def _standing(self, member: Member, now: float) -> Standing:
         model = member.model
         if member in self._tried:
@@ -193,10 +204,10 @@ class Trial:
         return ending(self._errors.values(), "; ".join(self._reasons()), self._retry_after())
 
     def _retry_after(self) -> float | None:
-        """Seconds until the first member that is left alone may be asked again; None: none is."""
+        """Seconds until the first member that is left alone may be asked again, at least one; None: none is."""
         now = self._clock()
         standings = [member.standing(self._tokens, now) for member in self._members()]
-        return min((max(one.until - now, 0.0) for one in standings if one.bar in _TIMED), default=None)
+        return min((max(one.until - now, _SOONEST) for one in standings if one.bar in _TIMED), default=None)
 
     def _reasons(self) -> Iterator[str]:
         """What is to be said of each member, in a few words without a server's own."""

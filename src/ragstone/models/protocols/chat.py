@@ -89,7 +89,7 @@ class _Listening:
                 why = f"it sends {self.answer.kind[:60] or 'nothing that has a type'}, not a stream of tokens"
                 raise garbage(self.answer.speaker, why)
         except MemberError:
-            if self.heard.finish is None:
+            if self.heard.finish is None or self.heard.is_early:
                 raise
             self.heard.is_over = True  # all was said; only the formalities are missing
         except ToldError as error:

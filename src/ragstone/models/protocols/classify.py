@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from ragstone.domain import Usage
 from ragstone.models.protocols.client import Client
 from ragstone.models.protocols.deadlines import Deadlines
-from ragstone.models.protocols.inference import Tensor, infer, input_name, metadata, numeric, texts_tensor
+from ragstone.models.protocols.inference import Tensor, infer, metadata, numeric, texts_tensor
 from ragstone.models.protocols.numbers import are_probabilities, finite, sigmoid, softmax
 from ragstone.models.protocols.trouble import garbage
 from ragstone.models.protocols.usage import priced, tokens_of
@@ -29,11 +29,10 @@ async def classify(model: Model, texts: Sequence[str], client: Client) -> tuple[
         MemberError: The member does not answer as it should; a key that cannot be read counts as unauthorized.
     """
     deadlines = Deadlines(model.timeouts)
-    name = await input_name(model, client, deadlines)
-    outputs, speaker = await infer(model, [texts_tensor(name, texts)], client, deadlines)
-    parameters = (await metadata(model, client, deadlines)).parameters
+    told = await metadata(model, client, deadlines)
+    outputs, speaker = await infer(model, [texts_tensor(told.input_name, texts)], client, deadlines)
     try:
-        found = _categories(outputs, len(texts), parameters)
+        found = _categories(outputs, len(texts), told.parameters)
     except ValueError as error:
         raise garbage(speaker, str(error)) from None
     return found, priced(model, Usage(input_tokens=tokens_of(sum(map(len, texts))), calls=1))
@@ -51,19 +50,18 @@ def _categories(
         return [_told(value) for value in objects.data]
     rows = tensor.rows(count)
     finite(rows.ravel().tolist())
-    classes = rows.shape[1]
+    width, names = rows.shape[1], _names(labels, parameters)
     if tensor.datatype.startswith(("INT", "UINT")):
-        if classes != 1:
+        if width != 1:
             raise ValueError("it has several classes for a text, and no probabilities")
-        names = _names(labels, parameters, int(rows.max()) + 1)
-        return [{_name(names, int(row[0])): 1.0} for row in rows]
-    names = _names(labels, parameters, max(classes, 2))
-    if classes == 1:  # of two classes, the second one's
+        return [{_told_class(int(row[0]), names): 1.0} for row in rows]
+    classes = _all_classes(max(width, 2), names)
+    if width == 1:  # of two classes, the second one's
         second = rows if ((rows >= 0) & (rows <= 1)).all() else sigmoid(rows)
-        return [{names[0]: 1 - float(row[0]), names[1]: float(row[0])} for row in second]
+        return [{classes[0]: 1 - float(row[0]), classes[1]: float(row[0])} for row in second]
     if not are_probabilities(rows):
         rows = softmax(rows)
-    return [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    return [dict(zip(classes, map(float, row), strict=True)) for row in rows]
 
 
 def _told(value: object) -> Mapping[str, float]:
@@ -94,25 +92,32 @@ def _parsed(text: str) -> object:
         return json.loads(_NUMBERED.sub(r'\1"\2":', text))
 
 
-def _names(labels: Tensor | None, parameters: Mapping[str, object], classes: int) -> Sequence[str]:
-    """The labels of the classes; their numbers where nobody names them."""
-    named: Sequence[object] = () if labels is None else labels.data
-    if not named:
-        given = parameters.get("labels") or parameters.get("id2label")
-        if isinstance(given, str):
-            try:
-                given = json.loads(given)
-            except (ValueError, RecursionError):
-                given = given.split(",")
-        if isinstance(given, dict):
-            given = [given.get(str(index), index) for index in range(classes)]
-        named = given if isinstance(given, list) else ()
-    if len(named) < classes or len(set(map(str, named))) < len(named):
-        return [str(index) for index in range(classes)]
-    return [str(name).strip() for name in named[:classes]]
+def _names(labels: Tensor | None, parameters: Mapping[str, object]) -> Mapping[str, str]:
+    """What classes are called, by their numbers; nothing where nobody says it, or says the same of two."""
+    given: object = labels.data if labels is not None else None
+    given = given or parameters.get("labels") or parameters.get("id2label")
+    if isinstance(given, str):
+        given = _listed(given)
+    if isinstance(given, list):
+        given = dict(enumerate(given))
+    named = {str(number): str(name).strip() for number, name in given.items()} if isinstance(given, dict) else {}
+    return named if len(set(named.values())) == len(named) else {}
 
 
-def _name(names: Sequence[str], index: int) -> str:
-    if not 0 <= index < len(names):
+def _listed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text.split(",")
+
+
+def _told_class(number: int, names: Mapping[str, str]) -> str:
+    if number < 0:
         raise ValueError("it tells a class that there is not")
-    return names[index]
+    return names.get(str(number), str(number))
+
+
+def _all_classes(count: int, names: Mapping[str, str]) -> Sequence[str]:
+    """By name, or by number: names that do not fit the classes are those of others."""
+    numbers = [str(number) for number in range(count)]
+    return [names[number] for number in numbers] if names.keys() >= set(numbers) else numbers

@@ -8,7 +8,7 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from io import BytesIO
 
@@ -20,7 +20,7 @@ from ragstone.errors import SettingsError
 from ragstone.models.faults import MemberError
 from ragstone.models.protocols.answer import Answer
 from ragstone.models.protocols.connections import Connections
-from ragstone.models.protocols.credentials import Key
+from ragstone.models.protocols.credentials import Key, without
 from ragstone.models.protocols.deadlines import Deadlines
 from ragstone.models.protocols.proxies import proxy_of
 from ragstone.models.protocols.trouble import Speaker, garbage, refusal
@@ -89,8 +89,9 @@ class Client:
         return await self._ask("POST", path, content, deadlines, prompt)
 
     async def _ask(self, method: str, path: str, content: bytes, deadlines: Deadlines, prompt: str = "") -> Answer:
-        headers = self._request_headers(method)
-        speaker = Speaker(self._model.name, self._key.hidden, prompt)
+        key = self._key.read()
+        headers = self._request_headers(method, key)
+        speaker = Speaker(self._model.name, partial(without, key), prompt)  # another key may be there by then
         connections = await self._here()
         connections.entered()
         try:
@@ -133,9 +134,8 @@ class Client:
         for loop in loops:
             await self._connections.pop(loop).close()
 
-    def _request_headers(self, method: str) -> dict[str, str]:
+    def _request_headers(self, method: str, key: str | None) -> dict[str, str]:
         headers = {"content-type": "application/json"} if method == "POST" else {}
-        key = self._key.read()
         if key is not None:
             name = _KEY_HEADERS.get(self._model.protocol)
             headers[name or "authorization"] = key if name else f"Bearer {key}"

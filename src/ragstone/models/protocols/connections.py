@@ -60,7 +60,7 @@ class Connections:
             read_bufsize=_UNREAD,
             middlewares=(self._connector.ask,),
         )
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: dict[asyncio.Task[None], ClientResponse] = {}
         self._in_use = 0
         self._is_ending = is_ending
 
@@ -87,8 +87,8 @@ class Connections:
     def drain(self, response: ClientResponse) -> None:
         """Take a connection back once the rest of an answer has come, of which nothing is needed; `left` follows."""
         task = asyncio.create_task(self._drained(response))
-        self._draining.add(task)
-        task.add_done_callback(self._draining.discard)
+        self._draining[task] = response
+        task.add_done_callback(self._draining.pop)
 
     def begun(self, response: ClientResponse, headers: Mapping[str, str]) -> None:
         """Look after an answer's connection; remember for how long the server keeps it, if it says so."""
@@ -101,9 +101,12 @@ class Connections:
     async def close(self) -> None:
         """End those that are not in use; those that are end with their answers."""
         self._is_ending = True
-        for task in self._draining:
-            task.cancel()
-        await asyncio.gather(*self._draining, return_exceptions=True)
+        tasks = list(self._draining)
+        # Hung up on rather than cancelled: a task that was cancelled before it began would never count as over.
+        for response in self._draining.values():
+            response.close()
+        if tasks:
+            await asyncio.wait(tasks)
         if not self._in_use:
             await self.session.close()
 

@@ -40,10 +40,6 @@ class Key:
             self._text, self._stamp = text, stamp
         return self._text
 
-    def hidden(self, text: str) -> str:
-        """The text without the key, in case that a server repeats it."""
-        return text.replace(self._text, _HIDDEN) if self._text else text
-
     def _stamp_now(self) -> tuple[int, int, int] | None:
         """What changes with the file; None: it has to be read in any case."""
         file = self._model.key_file
@@ -54,3 +50,8 @@ class Key:
         except OSError:
             return None
         return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def without(key: str | None, text: str) -> str:
+    """The text without this key, in case that a server repeats what it was sent."""
+    return text.replace(key, _HIDDEN) if key else text

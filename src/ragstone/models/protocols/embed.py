@@ -14,7 +14,7 @@ from ragstone.domain import Matrix, Usage
 from ragstone.models.protocols.client import Client
 from ragstone.models.protocols.deadlines import Deadlines
 from ragstone.models.protocols.discovery import named
-from ragstone.models.protocols.inference import infer, input_name, numeric, texts_tensor
+from ragstone.models.protocols.inference import infer, metadata, numeric, texts_tensor
 from ragstone.models.protocols.numbers import single, unit_rows
 from ragstone.models.protocols.openai import address, place_of, without_gaps
 from ragstone.models.protocols.trouble import Speaker, garbage
@@ -92,7 +92,7 @@ def _numbers(embedding: str | list[float] | list[list[float]]) -> npt.NDArray[np
 async def _infer(
     model: Model, texts: Sequence[str], client: Client, deadlines: Deadlines
 ) -> tuple[npt.NDArray[np.float32], int | None, Speaker]:
-    name = await input_name(model, client, deadlines)
+    name = (await metadata(model, client, deadlines)).input_name
     outputs, speaker = await infer(model, [texts_tensor(name, texts)], client, deadlines)
     tensor = numeric(outputs, "embeddings")
     if tensor is None:

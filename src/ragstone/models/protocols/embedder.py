@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ from ragstone.ports import Tokenizer
 
 _BATCH = 32  # texts of a request
 _AT_ONCE = 4  # requests
-_PATIENCE = 300.0  # seconds that documents wait for servers that say when they can be asked again
+_PATIENCE = 300.0  # seconds that documents wait for servers that say when they can be asked again, and answer nothing
 _SHORTEST_WAIT = 0.1  # seconds
 # Servers refuse what is too long for the model, each by its own count; characters for each token that it reads:
 _MOST_CHARACTERS = 8  # no more is ever read
@@ -25,13 +26,31 @@ _FEWER_CHARACTERS = (4, 2, 1)  # of prose, of code and numbers, of CJK
 
 
 class EndpointEmbedder:
-    """A model behind one or several endpoints; implements `ports.Embedder`."""
+    """A model behind one or several endpoints; implements `ports.Embedder`.
 
-    def __init__(self, members: Members, tokenizer: Tokenizer | None = None) -> None:
-        """Nothing is asked yet; without a tokenizer, tokens are estimated from characters."""
+    Somebody waits for the answer to a question, so this one gives up where servers want to be left alone for a while;
+    `patient` makes its twin for documents.
+    """
+
+    def __init__(self, members: Members, tokenizer: Tokenizer | None = None, *, patience: float = 0.0) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            members: Who is asked.
+            tokenizer: None: tokens are estimated from characters.
+            patience: Seconds without any answer, in which servers that say when they can be are asked again.
+        """
         self._members = members
         self._tokenizer = tokenizer
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._patience = patience
+        self._answered = -math.inf  # when any request was, on the event loop's clock
+
+    def patient(self) -> EndpointEmbedder:
+        """The same for documents, whose ingestion nobody watches: it waits where servers want to be left alone.
+
+        That is for as long as they answer some of its requests, and five minutes more.
+        """
+        return EndpointEmbedder(self._members, self._tokenizer, patience=_PATIENCE)
 
     @property
     def model(self) -> EmbeddingModel:
@@ -49,21 +68,10 @@ class EndpointEmbedder:
     async def embed_passages(self, texts: Sequence[str]) -> Matrix:
         """Vectors of texts that will be found, shape (len(texts), dimension).
 
-        Where servers limit how much they are asked, documents wait for their turn: minutes, not for ever.
-
         Raises:
             ModelUnavailableError: No member can be asked.
         """
-        patience = _PATIENCE
-        while True:
-            try:
-                return await self._embed(texts, self._members.model.passage_prefix)
-            except ModelUnavailableError as error:
-                if error.retry_after is None or error.retry_after > patience:
-                    raise
-                wait = max(error.retry_after, _SHORTEST_WAIT)
-            patience -= wait
-            await asyncio.sleep(wait)
+        return await self._embed(texts, self._members.model.passage_prefix)
 
     async def embed_queries(self, texts: Sequence[str]) -> Matrix:
         """Vectors of questions, shape (len(texts), dimension).
@@ -73,22 +81,11 @@ class EndpointEmbedder:
         """
         return await self._embed(texts, self._members.model.query_prefix)
 
-    def embed(self, texts: Sequence[str]) -> Matrix:
-        """Vectors of texts, shape (len(texts), dimension), for a thread beside the event loop that asks the servers.
-
-        Raises:
-            ModelUnavailableError: No member can be asked.
-        """
-        if self._loop is None or self._loop.is_closed():
-            return asyncio.run(self.embed_passages(texts))
-        return asyncio.run_coroutine_threadsafe(self.embed_passages(texts), self._loop).result()
-
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, as near as can be told: the server's own count is not asked for."""
         return [tokens_of(len(text)) for text in texts] if self._tokenizer is None else self._tokenizer.count(texts)
 
     async def _embed(self, texts: Sequence[str], prefix: str) -> Matrix:
-        self._loop = asyncio.get_running_loop()
         given = [prefix + text for text in texts]
         batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
         turns = asyncio.Semaphore(_AT_ONCE)
@@ -136,8 +133,22 @@ class EndpointEmbedder:
         )
 
     async def _request(self, texts: Sequence[str]) -> Matrix:
-        tokens = tokens_of(sum(map(len, texts)))
-        return await self._members.call(lambda model, client: embed(model, texts, client), tokens)
+        """Each request waits by itself: what was answered meanwhile is kept, and not paid for twice."""
+        clock = asyncio.get_running_loop().time
+        tokens, begun = tokens_of(sum(map(len, texts))), clock()
+        while True:
+            try:
+                matrix = await self._members.call(lambda model, client: embed(model, texts, client), tokens)
+            except ModelUnavailableError as error:
+                if error.retry_after is None:
+                    raise
+                wait = max(error.retry_after, _SHORTEST_WAIT)
+                if clock() + wait > max(begun, self._answered) + self._patience:
+                    raise
+            else:
+                self._answered = clock()
+                return matrix
+            await asyncio.sleep(wait)
 
 
 def _first(errors: BaseExceptionGroup[RagstoneError]) -> RagstoneError:

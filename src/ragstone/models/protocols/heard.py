@@ -28,6 +28,7 @@ class Heard:
     texts: list[str] = field(default_factory=list)
     reasonings: list[str] = field(default_factory=list)
     finish: Finish | None = None
+    is_early: bool = False  # whether more was said behind a finish: then it is no sign of the end
     usage: Usage | None = None
     model: str = ""
     is_over: bool = False  # nothing follows
@@ -38,11 +39,19 @@ class Heard:
         """Characters that the model wrote, whether they were said or not."""
         return self.characters + sum(map(len, self.texts)) + sum(map(len, self.reasonings))
 
+    def said_more(self) -> None:
+        """Words have come; a finish that was told before them is none."""
+        if self.finish is not None:
+            self.finish, self.is_early = None, True
+
     def piece(self) -> Piece | None:
-        """What has come since the last time; several tokens at once when they came at once."""
+        """What has come since the last time; several tokens at once when they came at once.
+
+        Without the one character that no database keeps, and no search takes.
+        """
         if not self.texts and not self.reasonings:
             return None
-        piece = Piece("".join(self.texts), "".join(self.reasonings))
+        piece = Piece("".join(self.texts).replace("\0", ""), "".join(self.reasonings))
         self.texts.clear()
         self.reasonings.clear()
         self.characters += len(piece.text) + len(piece.reasoning)

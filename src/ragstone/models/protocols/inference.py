@@ -32,6 +32,8 @@ from ragstone.settings.models import Model
 _MOST = 64 << 20  # bytes of tensors as JSON
 _MOST_METADATA = 1 << 20
 INPUT = "input-0"  # as KServe's own servers call it
+_NONE = {Fault.UNKNOWN_MODEL, Fault.REFUSED}  # the server has no metadata, or no model as yet
+_FAILED = {Fault.SERVER_ERROR, Fault.GARBAGE}  # it may have some the next time
 
 
 class Tensor(BaseModel):
@@ -75,6 +77,11 @@ class Metadata(BaseModel):
     inputs: list[_Input] = []
     parameters: dict[str, object] = {}
 
+    @property
+    def input_name(self) -> str:
+        """What the tensor of texts is called."""
+        return self.inputs[0].name if len(self.inputs) == 1 else INPUT
+
 
 def texts_tensor(name: str, texts: Sequence[str]) -> Mapping[str, object]:
     """Texts as an input."""
@@ -90,8 +97,13 @@ async def infer(
         MemberError: The server does not answer as it should.
     """
     prompt = "\n".join(str(text) for tensor in inputs for text in _data(tensor))
-    async with await client.post(f"{_path(model)}/infer", {"inputs": list(inputs)}, deadlines, prompt) as answer:
-        content = await answer.whole(_MOST)
+    try:
+        async with await client.post(f"{_path(model)}/infer", {"inputs": list(inputs)}, deadlines, prompt) as answer:
+            content = await answer.whole(_MOST)
+    except MemberError as error:
+        if error.fault in _NONE | _FAILED:
+            client.metadata = None  # it may have been about a model that is being loaded
+        raise
     try:
         outputs = _Outputs.model_validate_json(content).outputs
     except ValidationError as error:
@@ -102,7 +114,9 @@ async def infer(
 
 
 async def metadata(model: Model, client: Client, deadlines: Deadlines) -> Metadata:
-    """What the server says of the model, asked for once; nothing where it says nothing.
+    """What the server says of the model, asked for until it is known; nothing where it says nothing.
+
+    That it has nothing to say counts for as long as the model works all the same.
 
     Raises:
         MemberError: It cannot be asked.
@@ -115,21 +129,13 @@ async def metadata(model: Model, client: Client, deadlines: Deadlines) -> Metada
         except ValidationError:
             client.metadata = Metadata()
         except MemberError as error:
-            if error.fault not in {Fault.UNKNOWN_MODEL, Fault.REFUSED, Fault.SERVER_ERROR, Fault.GARBAGE}:
+            if error.fault in _FAILED:
+                return Metadata()
+            if error.fault not in _NONE:
                 raise
-            client.metadata = Metadata()  # it has none to tell
+            client.metadata = Metadata()
     assert isinstance(client.metadata, Metadata)
     return client.metadata
-
-
-async def input_name(model: Model, client: Client, deadlines: Deadlines) -> str:
-    """What the tensor of texts is called.
-
-    Raises:
-        MemberError: The server cannot be asked.
-    """
-    inputs = (await metadata(model, client, deadlines)).inputs
-    return inputs[0].name if len(inputs) == 1 else INPUT
 
 
 def numeric(outputs: Sequence[Tensor], name: str) -> Tensor | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -128,15 +128,27 @@ def hear(data: bytes, heard: Heard) -> None:
         heard.model = chunk.model
     if chunk.usage and chunk.usage.prompt_tokens is not None:
         heard.usage = usage_of(chunk.usage)
-    for choice in chunk.choices or ():
+    has_words = _hear_choices(chunk.choices or (), heard)
+    # Some gateways tell finish and usage with every word, so that words end nothing.
+    heard.is_over = heard.finish is not None and heard.usage is not None and not has_words
+
+
+def _hear_choices(choices: Sequence[_Choice], heard: Heard) -> bool:
+    """Take in what is said; returns whether that was any words."""
+    before = heard.written
+    for choice in choices:
         said = choice.delta or choice.message
         if said:
             _take(said, heard)
+    has_words = heard.written > before
+    if has_words:
+        heard.said_more()
+    for choice in choices:
+        if choice.finish_reason in _BREAKS:
+            raise ToldError({"message": f"it ends with the reason {choice.finish_reason}"})
         if choice.finish_reason:
-            if choice.finish_reason in _BREAKS:
-                raise ToldError({"message": f"it ends with the reason {choice.finish_reason}"})
             heard.finish = _FINISHES.get(choice.finish_reason, Finish.STOP)
-    heard.is_over = heard.finish is not None and heard.usage is not None
+    return has_words
 
 
 def usage_of(usage: _Usage) -> Usage:

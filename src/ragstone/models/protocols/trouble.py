@@ -24,6 +24,13 @@ _TOO_LONG = re.compile(
 )
 _UNPAID = re.compile(r"insufficient_quota|credit balance|billing_hard_limit", re.IGNORECASE)
 _UNKNOWN = re.compile(r"model_not_found|DeploymentNotFound", re.IGNORECASE)
+# A prompt that is not taken: OpenRouter moderates before some models (openrouter.ai/docs/api/reference/errors) ...
+_FLAGGED = re.compile(r"flagged|moderation|content[_ -]?(?:policy|filter)", re.IGNORECASE)
+# ... which is not that nothing is taken any more, as Azure says it in the same words.
+_BLOCKED = re.compile(
+    r"\b(?:account|organi[sz]ation|project|resource|subscription)\b[^.]*\b(?:blocked|disabled|flagged|suspended)\b",
+    re.IGNORECASE,
+)
 
 _STATUSES = {
     400: Fault.REFUSED,
@@ -67,7 +74,7 @@ class Speaker:
 def refusal(speaker: Speaker, status: int, headers: Mapping[str, str], body: bytes) -> MemberError:
     """What an answer that is not 200 means."""
     said = _said(body)
-    fault = _fault(status, said)
+    fault = _fault(status, said, body)
     waits = fault in {Fault.RATE_LIMITED, Fault.OVERLOADED}
     seconds = retry_after(headers, datetime.now(UTC)) if waits else None
     return MemberError(
@@ -80,7 +87,8 @@ def refusal(speaker: Speaker, status: int, headers: Mapping[str, str], body: byt
 
 def stream_error(speaker: Speaker, error: object) -> MemberError:
     """What an error inside a stream means."""
-    said = _said(json.dumps({"error": error}).encode())
+    body = json.dumps({"error": error}).encode()
+    said = _said(body)
     status = 500
     if isinstance(error, dict):
         names = [str(error.get(field)) for field in ("code", "type", "status", "status_code")]
@@ -88,7 +96,7 @@ def stream_error(speaker: Speaker, error: object) -> MemberError:
         statuses += [_KINDS[name] for name in names if name in _KINDS]
         status = statuses[0] if statuses else status
     what = f"The model {speaker.name} ends its answer with an error"
-    return MemberError(what, why=_shown(said, speaker), fault=_fault(status, said))
+    return MemberError(what, why=_shown(said, speaker), fault=_fault(status, said, body))
 
 
 def no_connection(speaker: Speaker, error: OSError) -> MemberError:
@@ -125,9 +133,13 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error) or hung_up
 
 
-def _fault(status: int, said: str) -> Fault:
+def _fault(status: int, said: str, body: bytes) -> Fault:
     if 300 <= status < 400:  # noqa: PLR2004 - redirects are not followed: they could lead the key anywhere
         return Fault.GARBAGE
+    # Some tell it beside their words, in metadata.
+    is_flagged = status == 403 and _FLAGGED.search(body.decode("utf-8", "replace"))  # noqa: PLR2004
+    if is_flagged and not _BLOCKED.search(said):
+        return Fault.REFUSED
     if status in {400, 402, 404, 413, 422, 429, 500}:
         for words, fault in (
             (_TOO_LONG, Fault.TOO_LONG),

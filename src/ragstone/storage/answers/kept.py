@@ -12,9 +12,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from ragstone.domain import Answer, Asker, Question
-from ragstone.errors import NotFoundError
+from ragstone.errors import InvalidRequestError, NotFoundError, PromptTooLongError
 from ragstone.storage.answers.written import answer_of, answer_text, question_object
 from ragstone.storage.database import Database, scope
+from ragstone.storage.pages import Excerpt, Page
 from ragstone.storage.statements import statement
 from ragstone.storage.work.queue import Kind, enqueue
 
@@ -38,17 +39,33 @@ class Turn:
 class StoredAnswer:
     """A request for an answer, and what became of it."""
 
-    id: int  # inside the database
     public_id: str
     created_at: datetime
     asked: str  # the question's own words
     settings: Mapping[str, object]
-    items: tuple[Mapping[str, object], ...]
     status: str  # queued, in_progress, completed, cancelled or failed
     answer: Answer | None  # of a completed one
     completed_at: datetime | None
     error_code: str | None  # of a failed one, as is the next
     error_message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A turn of a conversation, as far as the next one needs it."""
+
+    id: int  # inside the database
+    items: tuple[Mapping[str, object], ...]  # of its input
+    answer: str | None  # its words, once it is there
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of the items that an answer was made from."""
+
+    public_id: str
+    given: Mapping[str, object] | None  # as it was sent; None for what an answer put out
+    source: StoredAnswer | None  # that answer, without its passages
 
 
 class PostgresAnswers:
@@ -68,12 +85,13 @@ class PostgresAnswers:
     async def keep(self, turn: Turn, answer: Answer, completed_at: datetime) -> None:
         """Store a finished answer."""
         async with self._database.transaction(self._asker) as connection:
-            await self._add(connection, turn, "completed", answer_text(answer), completed_at)
+            question = {"text": turn.question.text}  # what was said before it is in the turns before it
+            await self._add(connection, turn, question, answer_text(answer), completed_at)
 
     async def queue(self, turn: Turn) -> None:
         """Have the answer made by a worker."""
         async with self._database.transaction(self._asker) as connection:
-            number = await self._add(connection, turn, "queued", None, None)
+            number = await self._add(connection, turn, question_object(turn.question))
             await enqueue(connection, self._asker, Kind.ANSWER, number, self._asker.priority)
 
     async def find(self, public_id: str) -> StoredAnswer:
@@ -82,10 +100,10 @@ class PostgresAnswers:
         Raises:
             NotFoundError: There is none that the asker may see.
         """
-        found = await self._all("find_response", public_id)
+        found = await self._rows(statement("answers", "find_response"), self._named(public_id))
         if not found:
             raise _unknown(public_id)
-        return found[0]
+        return _stored(found[0])
 
     async def status(self, public_id: str) -> str:
         """How far the answer of that id is.
@@ -100,16 +118,50 @@ class PostgresAnswers:
             raise _unknown(public_id)
         return str(row[0])
 
-    async def conversation(self, public_id: str) -> list[StoredAnswer]:
-        """The answer of that id behind those that it goes on from, without the passages they were looked for in.
+    async def conversation(self, public_id: str, most: int, *, cut: bool) -> list[Past]:
+        """The turn of that id behind those that it goes on from.
+
+        Args:
+            public_id: Of the last turn.
+            most: Bytes of the conversation, in JSON.
+            cut: Leave out what is before these, instead of refusing; of the last turn at least the id is left.
 
         Raises:
             NotFoundError: There is none that the asker may see.
+            PromptTooLongError: The conversation is longer.
         """
-        found = await self._all("conversation", public_id)
-        if not found:
+        rows = await self._rows(statement("answers", "conversation"), {**self._named(public_id), "most": most})
+        if not rows:
             raise _unknown(public_id)
-        return found
+        if not cut and any(row["input"] is None for row in rows):
+            raise PromptTooLongError(
+                f"The conversation up to {public_id} has more than {most:,} bytes",
+                remedy='Leave its oldest turns out with "truncation": "auto", or begin another one',
+            )
+        return [Past(row["id"], tuple(row["input"] or ()), row["answer"]) for row in rows]
+
+    async def input_items(self, public_id: str, excerpt: Excerpt, most: int) -> Page[Item]:
+        """What the answer of that id was made from, with as many bytes of the turns before its own.
+
+        Raises:
+            NotFoundError: There is none that the asker may see.
+            InvalidRequestError: The page is to begin behind an item that is none of these.
+        """
+        behind = excerpt.after is not None
+        query = statement("answers", "input_items")
+        query = query.replace(b"{direction}", b"DESC" if excerpt.newest_first else b"ASC")
+        cursor = excerpt.after and excerpt.after.replace("\0", " ")
+        page = {"most": most, "cursor": cursor, "limit": excerpt.limit + 1 + behind}
+        rows = await self._rows(query, {**self._named(public_id), **page})
+        if not rows:
+            await self.status(public_id)
+            raise InvalidRequestError(
+                f"There is no item {excerpt.after} to go on from",
+                remedy="Take it from an answer of this list",
+                param="after",
+            )
+        items = tuple(map(_item, rows[behind:]))
+        return Page(items[: excerpt.limit], has_more=len(items) > excerpt.limit)
 
     async def cancel(self, public_id: str) -> StoredAnswer:
         """Call the answer off, if it is not there yet; returns what has become of it.
@@ -138,11 +190,10 @@ class PostgresAnswers:
         self,
         connection: AsyncConnection,
         turn: Turn,
-        status: str,
-        answered: str | None,
-        completed_at: datetime | None,
+        question: Mapping[str, object],
+        answered: str | None = None,
+        completed_at: datetime | None = None,
     ) -> int:
-        question = question_object(turn.question)
         asked = {
             "settings": dict(turn.settings),
             "input": list(turn.items),
@@ -153,7 +204,7 @@ class PostgresAnswers:
             **self._scope,
             "public_id": turn.public_id,
             "previous": turn.previous,
-            "status": status,
+            "status": "queued" if answered is None else "completed",
             "asked": json.dumps(asked),
             "answered": answered,
             "created_at": turn.created_at,
@@ -165,11 +216,11 @@ class PostgresAnswers:
         assert added is not None
         return int(added[0])
 
-    async def _all(self, name: str, public_id: str) -> list[StoredAnswer]:
+    async def _rows(self, query: bytes, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         async with self._database.transaction(self._asker) as connection:
             cursor = connection.cursor(row_factory=dict_row)
-            await cursor.execute(statement("answers", name), self._named(public_id))
-            return [_stored(row) for row in await cursor.fetchall()]
+            await cursor.execute(query, parameters)
+            return await cursor.fetchall()
 
     def _named(self, public_id: str) -> dict[str, object]:
         # The database takes no NUL, and no id has one.
@@ -190,20 +241,22 @@ async def forget_expired(database: Database) -> int:
 
 
 def _stored(row: Mapping[str, Any]) -> StoredAnswer:
-    asked = row["request"]
     return StoredAnswer(
-        id=row["id"],
         public_id=row["public_id"],
         created_at=row["created_at"],
-        asked=asked["question"]["text"],
-        settings=asked["settings"],
-        items=tuple(asked["input"]),
+        asked=row["asked"],
+        settings=row["settings"],
         status=row["status"],
         answer=None if row["body"] is None else answer_of(row["body"]),
         completed_at=row["completed_at"],
         error_code=row["error_code"],
         error_message=row["error_message"],
     )
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    given = row["item"]
+    return Item(row["item_id"], given, None if given is not None else _stored(row))
 
 
 def _unknown(public_id: str) -> NotFoundError:

@@ -46,8 +46,9 @@ async def finish(database: Database, claim: Claim, answer: Answer) -> None:
     """
     answered = {**claim.scope, "answered": answer_text(answer)}
     async with database.transaction(claim.asker) as connection:
-        await end(connection, claim)
+        # The response before its task, see catalog/stores.py; who has lost the claim takes it all back.
         await connection.execute(statement("answers", "complete_response"), answered)
+        await end(connection, claim)
 
 
 async def give_up(database: Database, claim: Claim, code: str, message: str) -> None:
@@ -57,6 +58,6 @@ async def give_up(database: Database, claim: Claim, code: str, message: str) -> 
         ClaimLostError: It was cancelled or taken away; nothing is stored.
     """
     async with database.transaction(claim.asker) as connection:
-        await end(connection, claim)
         failed = {**claim.scope, "code": code, "reason": message}
         await connection.execute(statement("answers", "give_response_up"), failed)
+        await end(connection, claim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -33,10 +34,14 @@ from ragstone.domain import (
     Usage,
 )
 
+# What JSON can say and PostgreSQL cannot store: U+0000, here escaped, and halves of surrogate pairs.
+_UNFIT = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000|[\ud800-\udfff]")
+
 
 def answer_text(answer: Answer) -> str:
-    """An answer as JSON."""
-    return json.dumps(asdict(answer))
+    """An answer as JSON; characters that cannot be stored are replaced, so that places in it stay what they were."""
+    written = json.dumps(asdict(answer), ensure_ascii=False)
+    return _UNFIT.sub(lambda unfit: f"{unfit[1] or ''}\N{REPLACEMENT CHARACTER}", written)
 
 
 def answer_of(text: str) -> Answer:

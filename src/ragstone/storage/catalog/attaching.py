@@ -52,6 +52,7 @@ async def attach(
     """
     if not wanted:
         return []
+    audiences = await _audiences(connection, wanted)
     place = {**scope(asker), "store": store, "files": [attachment.file_id for attachment in wanted]}
     files = {row["public_id"]: row for row in await _rows(connection, "attachable_files", place)}
     for attachment in wanted:
@@ -63,13 +64,19 @@ async def attach(
     again = [attachment for attachment in old if _differs(attachment, present[attachment.file_id])]
     for attachment in (*new, *again):
         _require_bytes(files[attachment.file_id])
-    added = await _add(connection, place, new, files)
+    added = await _add(connection, place, new, files, audiences)
     await _requeue(connection, place, again, present)
-    await _change(connection, asker, old, present)
+    await _change(connection, asker, old, present, audiences)
     async with connection.pipeline():
         for document in (*added.values(), *(present[attachment.file_id]["id"] for attachment in again)):
             await enqueue(connection, asker, Kind.INGEST, document, priority)
     return [added.get(a.file_id) or present[a.file_id]["id"] for a in wanted]
+
+
+async def _audiences(connection: AsyncConnection, wanted: Sequence[Attachment]) -> dict[tuple[str, ...], int]:
+    """The ids of the audiences that are named, by their readers; before any file is locked, see `stores.py`."""
+    named = {attachment.readers for attachment in wanted if attachment.readers is not None}
+    return {readers: await audience_of(connection, readers) for readers in sorted(named, key=sorted)}
 
 
 def _differs(attachment: Attachment, document: dict[str, Any]) -> bool:
@@ -88,21 +95,22 @@ def _require_bytes(file: dict[str, Any]) -> None:
 
 
 async def _add(
-    connection: AsyncConnection, place: dict[str, object], new: Sequence[Attachment], files: dict[str, dict[str, Any]]
+    connection: AsyncConnection,
+    place: dict[str, object],
+    new: Sequence[Attachment],
+    files: dict[str, dict[str, Any]],
+    audiences: dict[tuple[str, ...], int],
 ) -> dict[str, int]:
     """The ids of new documents by the public ids of their files."""
     if not new:
         return {}
-    audiences = [
-        files[a.file_id]["audience_id"] if a.readers is None else await audience_of(connection, a.readers) for a in new
-    ]
     made = {
         **place,
         **_columns(new),
         "files": [a.file_id for a in new],
         "filenames": [files[a.file_id]["filename"] for a in new],
         "file_ids": [files[a.file_id]["id"] for a in new],
-        "audiences": audiences,
+        "audiences": [files[a.file_id]["audience_id"] if a.readers is None else audiences[a.readers] for a in new],
         "attribute_sets": [Jsonb(dict(a.attributes or {})) for a in new],
     }
     added = {row["public_id"]: row["id"] for row in await _rows(connection, "add_documents", made)}
@@ -129,7 +137,11 @@ async def _requeue(
 
 
 async def _change(
-    connection: AsyncConnection, asker: Asker, old: Sequence[Attachment], present: dict[str, dict[str, Any]]
+    connection: AsyncConnection,
+    asker: Asker,
+    old: Sequence[Attachment],
+    present: dict[str, dict[str, Any]],
+    audiences: dict[tuple[str, ...], int],
 ) -> None:
     """Give documents that are there already the attributes and readers that are asked for."""
     told = [a for a in old if a.attributes is not None and a.attributes != present[a.file_id]["attributes"]]
@@ -142,8 +154,7 @@ async def _change(
         await connection.execute(statement("documents", "set_attributes"), changes)
     for attachment in old:
         if attachment.readers is not None:
-            audience = await audience_of(connection, attachment.readers)
-            await hand_over(connection, asker, present[attachment.file_id]["id"], audience)
+            await hand_over(connection, asker, present[attachment.file_id]["id"], audiences[attachment.readers])
 
 
 def _columns(attachments: Sequence[Attachment]) -> dict[str, object]:

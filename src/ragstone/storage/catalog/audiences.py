@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection
 
+from ragstone.domain import Asker
 from ragstone.errors import InvalidRequestError
 from ragstone.storage.statements import statement
 
 _LEFT_OUT = "RS001"  # what the database says when somebody would hide a document from himself
+_READ_ALL = b"SELECT set_config('ragstone.reads_all', %s, true)"
 
 
 async def audience_of(connection: AsyncConnection, readers: Sequence[str]) -> int:
@@ -35,3 +38,11 @@ async def audience_of(connection: AsyncConnection, readers: Sequence[str]) -> in
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+@asynccontextmanager
+async def reading_all(connection: AsyncConnection, asker: Asker) -> AsyncIterator[None]:
+    """Within it the transaction also reaches what the asker may not read: to lock or remove it, not to tell of it."""
+    await connection.execute(_READ_ALL, ("on",))
+    yield
+    await connection.execute(_READ_ALL, ("on" if asker.reads_all else "off",))

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from ragstone.domain import Asker, Attributes, Chunking, Priority
 from ragstone.errors import ConflictError, NotFoundError
 from ragstone.storage.catalog.attaching import Attachment, attach
-from ragstone.storage.catalog.audiences import audience_of
+from ragstone.storage.catalog.audiences import audience_of, reading_all
 from ragstone.storage.catalog.handover import hand_over
 from ragstone.storage.catalog.removal import remove_documents
 from ragstone.storage.catalog.stores import locate_store, use_store
@@ -110,13 +110,16 @@ class PostgresDocuments:
         """
         async with self._database.transaction(self._asker) as connection:
             store = await locate_store(connection, self._asker, store_id, hold=True)
-            await connection.execute(statement("documents", "hold_file"), {**self._scope, "file": _plain(file_id)})
             document = await self._find(connection, store.id, file_id)
+            audience = None if readers is None else await audience_of(connection, readers)
+            place = {**self._scope, "file": document.file_id, "documents": [document.id]}
+            async with reading_all(connection, self._asker):
+                await connection.execute(statement("documents", "hold_file"), place)
             if attributes is not None:
-                changes = {"documents": [document.id], "attribute_sets": [Jsonb(dict(attributes))]}
-                await connection.execute(statement("documents", "set_attributes"), {**self._scope, **changes})
-            if readers is not None:
-                await hand_over(connection, self._asker, document.id, await audience_of(connection, readers))
+                place["attribute_sets"] = [Jsonb(dict(attributes))]
+                await connection.execute(statement("documents", "set_attributes"), place)
+            if audience is not None:
+                await hand_over(connection, self._asker, document.id, audience)
             return await self._find(connection, store.id, file_id)
 
     async def remove(self, store_id: str, file_id: str) -> None:
@@ -128,6 +131,7 @@ class PostgresDocuments:
         async with self._database.transaction(self._asker) as connection:
             store = await locate_store(connection, self._asker, store_id, hold=True)
             place = {**self._scope, "store": store.id, "file": _plain(file_id)}
+            await connection.execute(statement("documents", "lock_source_file"), place)
             if not await remove_documents(connection, place, "lock_document"):
                 raise _no_document(file_id)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from ragstone.domain import Asker, Tenant
-from ragstone.errors import RagstoneError
+from ragstone.errors import NotFoundError, RagstoneError
 from ragstone.ports import Objects
 from ragstone.storage.catalog.removal import empty_store, remove_file
-from ragstone.storage.catalog.stores import locate_store
+from ragstone.storage.catalog.stores import shut_store
 from ragstone.storage.database import Database, scope
 from ragstone.storage.statements import statement
 
@@ -55,12 +56,14 @@ async def remove_expired(database: Database, asker: Asker, places: Mapping[str, 
         cursor = await connection.execute(statement("stores", "expired_stores"), scope(asker))
         stores = [row[0] for row in await cursor.fetchall()]
     for public_id in stores:
-        async with database.transaction(asker) as connection:
-            store = await locate_store(connection, asker, public_id)
-            # Somebody may have used it meanwhile.
-            if store.expired and await empty_store(connection, asker, store.id, store.model_id):
-                await connection.execute(statement("stores", "set_expired"), {**scope(asker), "store": store.id})
-                removed += 1
+        # Somebody may have used it meanwhile, or deleted it.
+        with suppress(NotFoundError):
+            async with database.transaction(asker) as connection:
+                store = await shut_store(connection, asker, public_id)
+                if store.expired:
+                    await empty_store(connection, asker, store)
+                    await connection.execute(statement("stores", "set_expired"), {**scope(asker), "store": store.id})
+                    removed += 1
     parameters = {**scope(asker), "limit": _AT_ONCE, "places": ["source", *places]}
     while True:
         async with database.transaction(asker) as connection:

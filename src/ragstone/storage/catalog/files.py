@@ -104,6 +104,7 @@ class PostgresFiles:
 
         Raises:
             NotFoundError: There is none that the asker may see.
+            ConcurrentChangeError: It was attached to another store at the same moment.
         """
         # Bytes that cannot be reached now are removed with what has expired.
         with suppress(ObjectsUnavailableError):

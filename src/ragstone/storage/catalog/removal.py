@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
 
 from psycopg import AsyncConnection
 
 from ragstone.domain import Asker
+from ragstone.errors import ConcurrentChangeError
 from ragstone.ports import Objects
-from ragstone.storage.database import ENTER, Database, entering, scope
+from ragstone.storage.catalog.audiences import reading_all
+from ragstone.storage.catalog.stores import Located
+from ragstone.storage.database import Database, scope
 from ragstone.storage.statements import statement
 
 
@@ -22,21 +25,33 @@ async def remove_file(
     whose time is over, and what was left when this broke off.
 
     Raises:
+        ConcurrentChangeError: It was attached to another store at the same moment; it can be tried again.
         ObjectsUnavailableError: The place of the bytes cannot be reached; they are removed later.
     """
-    place = {**scope(asker), "file": public_id}
+    file = {**scope(asker), "file": public_id}
     async with database.transaction(asker) as connection:
-        await connection.execute(statement("files", "hold_stores_of_file"), place)
-        name = "lock_expired_file" if expired else "lock_file"
-        row = await (await connection.execute(statement("files", name), place)).fetchone()
-        if row is None:
+        if await _row(connection, "see_file", file) is None:
             return False
-        await connection.execute(ENTER, entering(replace(asker, reads_all=True)))
-        await remove_documents(connection, {**place, "file_id": row[0]}, "documents_of_file")
-        await connection.execute(statement("files", "withdraw_file"), place)
+        async with reading_all(connection, asker):
+            cursor = await connection.execute(statement("files", "hold_stores_of_file"), file)
+            held = {**file, "stores": [row[0] for row in await cursor.fetchall()]}
+            row = await _row(connection, "lock_expired_file" if expired else "lock_file", file)
+            if row is None:
+                return False
+            held["file_id"] = row[0]
+            if await _row(connection, "attached_elsewhere", held) is not None:
+                raise ConcurrentChangeError(
+                    f"The file {public_id} was attached at the same moment", remedy="Delete it again"
+                )
+            await remove_documents(connection, held, "documents_of_file")
+            await connection.execute(statement("files", "withdraw_file"), file)
     if row[1] == "source" or row[1] in places:
         await erase_file(database, asker, places.get(row[1]), public_id)
     return True
+
+
+async def _row(connection: AsyncConnection, name: str, place: Mapping[str, object]) -> tuple[Any, ...] | None:
+    return await (await connection.execute(statement("files", name), place)).fetchone()
 
 
 async def erase_file(database: Database, asker: Asker, objects: Objects | None, public_id: str) -> None:
@@ -62,16 +77,11 @@ async def remove_documents(connection: AsyncConnection, place: Mapping[str, obje
     return len(rows)
 
 
-async def empty_store(connection: AsyncConnection, asker: Asker, store: int, model_id: int) -> bool:
-    """Remove everything that a store holds, also what only others may read; False when there is no such store.
-
-    Nothing can be put into it until the transaction ends.
-    """
-    await connection.execute(ENTER, entering(replace(asker, reads_all=True)))
-    place = {**scope(asker), "store": store}
-    if await (await connection.execute(statement("stores", "shut_store"), place)).fetchone() is None:
-        return False
-    for name in ("lock_contents", "drop_documents", "drop_chunks", "drop_all_postings", "drop_segments"):
-        await connection.execute(statement("stores", name), place)
-    await connection.execute(statement("stores", "drop_vectors", model_id), place)
-    return True
+async def empty_store(connection: AsyncConnection, asker: Asker, store: Located) -> None:
+    """Remove everything that a store holds which is shut, also what only others may read."""
+    place = {**scope(asker), "store": store.id}
+    async with reading_all(connection, asker):
+        for name in ("lock_sources", "lock_contents", "drop_documents", "drop_chunks", "drop_all_postings"):
+            await connection.execute(statement("stores", name), place)
+        await connection.execute(statement("stores", "drop_segments"), place)
+        await connection.execute(statement("stores", "drop_vectors", store.model_id), place)

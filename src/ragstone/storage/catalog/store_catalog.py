@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from ragstone.domain import Asker, EmbeddingModel
 from ragstone.storage.catalog.attaching import Attachment, attach
 from ragstone.storage.catalog.removal import empty_store
-from ragstone.storage.catalog.stores import expired_store, locate_store, model_id, no_store
+from ragstone.storage.catalog.stores import expired_store, model_id, no_store, shut_store
 from ragstone.storage.database import Database, scope
 from ragstone.storage.pages import Excerpt, Listing, Page
 from ragstone.storage.statements import statement
@@ -149,9 +149,8 @@ class PostgresStores:
             NotFoundError: There is none in this tenant.
         """
         async with self._database.transaction(self._asker) as connection:
-            store = await locate_store(connection, self._asker, public_id)
-            if not await empty_store(connection, self._asker, store.id, store.model_id):
-                raise no_store(public_id)
+            store = await shut_store(connection, self._asker, public_id)
+            await empty_store(connection, self._asker, store)
             await connection.execute(statement("stores", "remove_store"), {**self._scope, "store": store.id})
 
     async def _describe(self, connection: AsyncConnection, public_id: str) -> StoredStore:

@@ -97,8 +97,11 @@ class Located:
     expired: bool
 
 
-# Whoever needs several locks takes them in one order, so that nobody waits in a circle: stores, files, documents,
-# tasks, each by their ids. Only a worker's last step goes the other way, and gives way to everybody else.
+# Whoever needs several locks takes them in one order, so that nobody waits in a circle: stores, new audiences, sources
+# that are ingested, files, documents or responses, tasks; several of a kind by their ids. What the asker may not read
+# is locked as well. Some locks come by themselves: a row that is added, or is changed twice in a transaction, locks
+# those that it refers to, and one that is removed those that go with it. Two go another way, and make nobody wait: a
+# worker's last step gives way to everybody else, and what looks across tenants passes over what is locked.
 
 
 async def locate_store(connection: AsyncConnection, asker: Asker, public_id: str, *, hold: bool = False) -> Located:
@@ -107,12 +110,16 @@ async def locate_store(connection: AsyncConnection, asker: Asker, public_id: str
     Raises:
         NotFoundError: There is none in this tenant.
     """
-    place = {**scope(asker), "store_id": public_id.replace("\0", " ")}
-    cursor = await connection.execute(statement("stores", "hold_store" if hold else "locate_store"), place)
-    row = await cursor.fetchone()
-    if row is None:
-        raise no_store(public_id)
-    return Located(*row)
+    return await _located(connection, asker, public_id, "hold_store" if hold else "locate_store")
+
+
+async def shut_store(connection: AsyncConnection, asker: Asker, public_id: str) -> Located:
+    """The store of that public id, which nobody else uses from now on until the transaction ends.
+
+    Raises:
+        NotFoundError: There is none in this tenant.
+    """
+    return await _located(connection, asker, public_id, "shut_store")
 
 
 async def use_store(connection: AsyncConnection, asker: Asker, public_id: str) -> Located:
@@ -127,6 +134,14 @@ async def use_store(connection: AsyncConnection, asker: Asker, public_id: str) -
         raise expired_store(public_id)
     await connection.execute(statement("stores", "touch_store"), {**scope(asker), "store": located.id})
     return located
+
+
+async def _located(connection: AsyncConnection, asker: Asker, public_id: str, name: str) -> Located:
+    place = {**scope(asker), "store_id": public_id.replace("\0", " ")}
+    row = await (await connection.execute(statement("stores", name), place)).fetchone()
+    if row is None:
+        raise no_store(public_id)
+    return Located(*row)
 
 
 def no_store(public_id: str) -> NotFoundError:

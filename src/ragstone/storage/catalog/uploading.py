@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import dict_row
 
 from ragstone.domain import Asker
-from ragstone.errors import InvalidRequestError
+from ragstone.errors import InvalidRequestError, RagstoneError
 from ragstone.ports import Objects
 from ragstone.storage.catalog.audiences import audience_of
 from ragstone.storage.catalog.content import Count
@@ -61,6 +61,7 @@ class Upload:
         self._key = f"{asker.tenant.id}/{public_id}"
         self._count = Count()
         self.finished = False
+        self._doubtful = False  # whether the database may have finished it without our knowing
 
     async def begin(self, readers: Sequence[str]) -> None:
         """Make the row that the bytes belong to."""
@@ -95,22 +96,41 @@ class Upload:
                 "media_type": self._count.media_type(str(self._file["filename"])),
                 "content_hash": self._count.hash,
             }
-            await connection.execute(statement("files", "hand_parts_over"), finished)
             cursor = connection.cursor(row_factory=dict_row)
             await cursor.execute(statement("files", "finish_file"), finished)
             row = await cursor.fetchone()
+            await connection.execute(statement("files", "hand_parts_over"), finished)
+            self._doubtful = True  # until it is committed
+        self._doubtful = False
         if row is None:
             raise InvalidRequestError(f"The upload took longer than {PATIENCE}", remedy="Send a smaller file")
         self.finished = True
         return stored_file(row)
 
     async def abandon(self) -> None:
-        """Leave nothing behind."""
-        async with self._database.transaction(self._asker) as connection:
-            abandoned = await connection.execute(statement("files", "abandon_file"), self._file)
-        # None: it was finished, and only the answer of the database was lost.
-        if abandoned.rowcount:
-            await erase_file(self._database, self._asker, self._objects, str(self._file["file"]))
+        """Leave nothing behind.
+
+        Also where nothing tells of the bytes any more: the row may go while they come in, when its time is over or with
+        its tenant.
+
+        Raises:
+            ObjectsUnavailableError: The place of the bytes cannot be reached.
+            DatabaseError: The database cannot be reached; the bytes are gone, unless the file may have been finished.
+        """
+        try:
+            if await self._was_finished() and self._doubtful:
+                return  # only the answer of the database was lost
+        except RagstoneError:
+            if self._doubtful:
+                raise
+        await erase_file(self._database, self._asker, self._objects, str(self._file["file"]))
+
+    async def _was_finished(self) -> bool:
+        """Whether it is completely there; if it is not, its row says from now on that it has broken off."""
+        async with self._database.transaction(replace(self._asker, reads_all=True)) as connection:
+            await connection.execute(statement("files", "abandon_file"), self._file)
+            cursor = await connection.execute(statement("files", "is_uploaded"), self._file)
+            return await cursor.fetchone() is not None
 
 
 def stored_file(row: Mapping[str, Any]) -> StoredFile:

@@ -54,7 +54,9 @@ async def compact(database: Database, asker: Asker, store: Store) -> int:
 
 async def _step(database: Database, asker: Asker, place: dict[str, object]) -> bool:
     async with database.transaction(asker) as connection:
-        if not await _value(connection, "lock_store", place):
+        # Segments lock their store when they are made: who removes it waits for the merge, or is waited for.
+        there = await (await connection.execute(statement("stores", "stay"), place)).fetchone()
+        if there is None or not await _value(connection, "lock_store", place):
             return False
         dead = await _value(connection, "count_dead_chunks", place)
         segments = await _segments(connection, place)

@@ -83,12 +83,14 @@ class PostgresLibrary:
 
     async def remove(self, store: Store, sources: Iterable[str]) -> int:
         """Remove documents; returns how many there were."""
-        keys = [_key(source) for source in sources]
         model = await self._model_id(store.model)
         place = {**self._scope, "store": store.id}
+        wanted: dict[str, object] = {**place, "source_keys": [_key(source) for source in sources]}
         async with self._database.transaction(self._asker) as connection:
             await connection.execute(statement("stores", "stay"), place)
-            cursor = await connection.execute(statement("library", "lock_documents"), {**place, "source_keys": keys})
+            cursor = await connection.execute(statement("library", "lock_files"), wanted)
+            wanted["file_ids"] = [row[0] for row in await cursor.fetchall()]
+            cursor = await connection.execute(statement("library", "lock_documents"), wanted)
             rows = await cursor.fetchall()
             for document_id, version_id in rows:
                 gone = {**place, "document": document_id, "version": version_id}
@@ -109,14 +111,17 @@ class PostgresLibrary:
     async def _new_version(self, connection: AsyncConnection, store: Store, document: Document) -> _Version:
         cursor = await connection.execute(statement("library", "audience"), {"readers": list(document.readers)})
         (audience,) = await _row(cursor)
+        key = _key(document.source)
         place = {**self._scope, "store": store.id, "audience": audience}
+        for lock in ("lock_source", "lock_files"):
+            await connection.execute(statement("library", lock), {**place, "source_key": key, "source_keys": [key]})
         cursor = await connection.execute(
             statement("library", "claim_document"),
             {
                 **place,
                 "public_id": f"file-{secrets.token_hex(12)}",
                 "source": document.source,
-                "source_key": _key(document.source),
+                "source_key": key,
                 "filename": document.filename,
                 "attributes": Jsonb(dict(document.attributes)),
             },

@@ -9,6 +9,8 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ragstone_app') THEN
     CREATE ROLE ragstone_app NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
   END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+  -- Roles are the cluster's: another database of it, which is prepared at the same time, has made it.
 END $$;
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;

@@ -292,7 +292,8 @@ CALL isolate_contents('tombstone');
 
 -- Stores, files, documents ---------------------------------------------------------------------------------------
 
--- Names are labels, as in OpenAI's interface: not unique, and may be missing. The oldest store answers to its name.
+-- Names are labels, as in OpenAI's interface: not unique, and may be missing. The oldest store that has not expired
+-- answers to its name.
 ALTER TABLE store
   DROP CONSTRAINT store_tenant_id_name_key,
   DROP CONSTRAINT store_name_check,

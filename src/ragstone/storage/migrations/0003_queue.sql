@@ -17,8 +17,18 @@ CREATE FUNCTION worker_key(worker text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT hashtextextended('ragstone.worker.' || worker, 0) $$;
 
--- Puts a task to the dead letters and tells its subject. For the owner's other functions alone.
-CREATE FUNCTION bury_task(whose int, wanted bigint, why text) RETURNS void
+-- Since when the locks of this server tell anything. A server that has crashed, that was promoted or that was restored
+-- finds the table empty, because it is not logged; one that was stopped in good order tells by its start.
+CREATE UNLOGGED TABLE lock_witness (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  since timestamptz NOT NULL DEFAULT now()
+);
+ALTER TABLE lock_witness ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY administration ON lock_witness TO CURRENT_USER USING (true) WITH CHECK (true);
+
+-- Puts a task to the dead letters and tells its subject; not if somebody has the subject, who would be waited for with
+-- the tasks of other tenants in hand. For the owner's other functions alone.
+CREATE FUNCTION bury_task(whose int, wanted bigint, why text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = ragstone, pg_temp
 AS $$
 DECLARE
@@ -26,21 +36,34 @@ DECLARE
   tenant_before text := current_setting('ragstone.tenant', true);
   actor_before text := current_setting('ragstone.actor', true);
   reads_all_before text := current_setting('ragstone.reads_all', true);
+  told boolean;
 BEGIN
-  UPDATE task SET state = 'dead', worker = NULL, lease_until = NULL, reason = why
-  WHERE tenant_id = whose AND id = wanted RETURNING * INTO t;
+  SELECT * INTO STRICT t FROM task WHERE tenant_id = whose AND id = wanted;
   -- The policies hold for the owner as well.
   PERFORM set_config('ragstone.tenant', whose::text, true), set_config('ragstone.actor', 'worker', true),
           set_config('ragstone.reads_all', 'on', true);
   IF t.kind = 'ingest' THEN
-    UPDATE document SET status = 'failed', error_code = 'server_error', error_message = why
-    WHERE tenant_id = whose AND id = t.subject_id;
+    WITH free AS (
+      SELECT id FROM document WHERE tenant_id = whose AND id = t.subject_id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE document d SET status = 'failed', error_code = 'server_error', error_message = why
+    FROM free WHERE d.tenant_id = whose AND d.id = free.id;
+    told := FOUND OR NOT EXISTS (SELECT FROM document WHERE tenant_id = whose AND id = t.subject_id);
   ELSE
-    UPDATE response SET status = 'failed', error_code = 'server_error', error_message = why
-    WHERE tenant_id = whose AND id = t.subject_id;
+    WITH free AS (
+      SELECT id FROM response WHERE tenant_id = whose AND id = t.subject_id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE response r SET status = 'failed', error_code = 'server_error', error_message = why
+    FROM free WHERE r.tenant_id = whose AND r.id = free.id;
+    told := FOUND OR NOT EXISTS (SELECT FROM response WHERE tenant_id = whose AND id = t.subject_id);
   END IF;
   PERFORM set_config('ragstone.tenant', tenant_before, true), set_config('ragstone.actor', actor_before, true),
           set_config('ragstone.reads_all', reads_all_before, true);
+  IF told THEN
+    UPDATE task SET state = 'dead', worker = NULL, lease_until = NULL, reason = why
+    WHERE tenant_id = whose AND id = wanted;
+  END IF;
+  RETURN told;
 END $$;
 
 -- Takes tasks away from workers that are gone: their lease ran out, or the lock of their life is free. Returns how
@@ -49,11 +72,15 @@ CREATE FUNCTION free_tasks(asking text) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ragstone, pg_temp
 AS $$
 DECLARE
-  -- A restart of the database takes every lock away: the living need a moment to come back.
-  locks_tell CONSTANT boolean := pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds';
+  started timestamptz;
+  locks_tell boolean;
   lost record;
   freed int := 0;
 BEGIN
+  -- A restart or a promotion of the server takes every lock away: the living need a moment to come back.
+  INSERT INTO lock_witness DEFAULT VALUES ON CONFLICT DO NOTHING;
+  SELECT GREATEST(since, pg_postmaster_start_time()) INTO STRICT started FROM lock_witness;
+  locks_tell := started < clock_timestamp() - interval '15 seconds';
   FOR lost IN
     WITH gone AS MATERIALIZED (
       SELECT w.worker FROM (SELECT DISTINCT worker FROM task WHERE state = 'running' AND worker <> asking) w
@@ -64,7 +91,8 @@ BEGIN
     FOR UPDATE OF t SKIP LOCKED
   LOOP
     IF lost.deaths + 1 >= 3 THEN
-      PERFORM bury_task(lost.tenant_id, lost.id, 'its worker ended 3 times while it had this');
+      -- What cannot be buried now is met again in the next round.
+      CONTINUE WHEN NOT bury_task(lost.tenant_id, lost.id, 'its worker ended 3 times while it had this');
     ELSE
       UPDATE task SET
         state = 'waiting', worker = NULL, lease_until = NULL, reason = 'its worker ended',
@@ -133,16 +161,26 @@ BEGIN
   END LOOP;
 END $$;
 
--- Extends the leases of a worker's tasks; returns those that it still has.
+-- Extends the leases of a worker's tasks; returns those that it still has. One that somebody has locked, to take it away
+-- most likely, is left to the next time: the others' leases would run out while it is waited for.
 CREATE FUNCTION extend_leases(holder text, tenants int[], ids bigint[], attempts int[], lease interval)
 RETURNS TABLE (id bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path = ragstone, pg_temp
 AS $$
-  UPDATE task t SET lease_until = clock_timestamp() + lease
-  FROM unnest(tenants, ids, attempts) AS held (tenant_id, id, attempt)
-  WHERE t.tenant_id = held.tenant_id AND t.id = held.id AND t.attempt = held.attempt
-    AND t.worker = holder AND t.state = 'running'
-  RETURNING t.id
+  WITH held AS (
+    SELECT t.tenant_id, t.id
+    FROM unnest(tenants, ids, attempts) AS claim (tenant_id, id, attempt)
+    JOIN task t ON t.tenant_id = claim.tenant_id AND t.id = claim.id AND t.attempt = claim.attempt
+    WHERE t.worker = holder AND t.state = 'running'
+  ), free AS (
+    SELECT t.tenant_id, t.id FROM task t
+    WHERE t.worker = holder AND t.state = 'running' AND (t.tenant_id, t.id) IN (SELECT tenant_id, id FROM held)
+    FOR NO KEY UPDATE SKIP LOCKED
+  ), extended AS (
+    UPDATE task t SET lease_until = clock_timestamp() + lease
+    FROM free WHERE t.tenant_id = free.tenant_id AND t.id = free.id
+  )
+  SELECT id FROM held
 $$;
 
 -- Who deletes a document or a response, by whatever way, deletes the work on it.

@@ -14,8 +14,10 @@ CREATE INDEX document_counts ON document (tenant_id, store_id) INCLUDE (audience
 CREATE FUNCTION measure_document() RETURNS trigger
 LANGUAGE plpgsql
 AS $$ BEGIN
-  NEW.usage_bytes := COALESCE(
-    (SELECT size FROM ragstone.document_version WHERE tenant_id = NEW.tenant_id AND id = NEW.version_id), 0);
+  -- A document that comes from another database is there before its version, and knows the size already.
+  NEW.usage_bytes := CASE WHEN NEW.version_id IS NULL THEN 0 ELSE COALESCE(
+    (SELECT size FROM ragstone.document_version WHERE tenant_id = NEW.tenant_id AND id = NEW.version_id),
+    NEW.usage_bytes) END;
   RETURN NEW;
 END $$;
 CREATE TRIGGER measure BEFORE UPDATE OF version_id ON document FOR EACH ROW EXECUTE FUNCTION measure_document();

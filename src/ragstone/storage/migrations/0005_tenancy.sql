@@ -6,12 +6,19 @@
 -- or removes a tenant changes the row, then waits for the lock: from there on nobody is left who knew the row as it
 -- was. (-2, tenant) keeps two movers apart. A lock dies with its connection, so a mover that is killed holds up nobody.
 --
+-- No transaction spans two databases. Of where a tenant is, the installation's knows alone, and only there is the tenant
+-- ever written or worked for: a mover first shuts the place that it leaves, then switches the row, then opens the place
+-- where the row says that the tenant is. Whoever finds the mover dead opens that place, and does no harm where it is open
+-- already. From the first step to the last the tenant is read in both places, which have the same rows.
+--
 -- The functions below that act as the owner (SECURITY DEFINER), and why the application's role may have them:
 --   enter, attend          give the policies an asker; they return nothing, and one tenant is all that a transaction sees
 --   tenant_named, find_tenant, list_tenants, unused_parts
 --                          return names and places of tenants, never contents
---   add_tenant, plan_move, receive_tenant, serve_here, leave_here, switch_tenant, forget_shard, give_up_move, end_move
---                          write the row of a tenant and the states of its tasks; return nothing of any other table
+--   add_tenant, plan_move, receive_tenant, show_here, serve_here, leave_here, switch_tenant, forget_shard, give_up_move,
+--   end_move               write the row of a tenant and the states of its tasks; return nothing of any other table
+--   numbers_given, follow_numbers
+--                          tell the last number that each table gave; move such numbers forward, never back
 --   import_rows            writes rows of the transaction's tenant, and only where that tenant is not served: neither
 --                          the guard nor the audit log is passed by
 --   discard_rows, remove_rows
@@ -396,7 +403,12 @@ BEGIN
   UPDATE task SET state = 'held', worker = NULL, lease_until = NULL WHERE tenant_id = whose AND state <> 'dead';
 END $$;
 
--- In a tenant's own database: it is served from now on, as soon as somebody comes.
+-- In a tenant's own database, where all its rows are now: it is read from now on, as soon as somebody comes.
+CREATE FUNCTION show_here(whose int, its_shard int) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = ragstone, pg_temp
+AS $$ UPDATE tenant SET readable_shards = ARRAY[its_shard] WHERE tenant_id = whose $$;
+
+-- Where the installation knows the tenant to be, and nowhere else: it is read, written and worked for from now on.
 CREATE FUNCTION serve_here(whose int, its_shard int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ragstone, pg_temp
 AS $$
@@ -576,8 +588,6 @@ DECLARE
   part regclass := unserved_part(tab, at_shard);
   keys text[] := (SELECT key_columns FROM tenant_tables() WHERE name = tab);
   changes text;
-  counted record;
-  highest bigint;
 BEGIN
   SELECT string_agg(format('%1$I = EXCLUDED.%1$I', attname), ', ') INTO changes FROM pg_attribute
   WHERE attrelid = part AND attnum > 0 AND NOT attisdropped AND attname <> ALL (keys);
@@ -588,15 +598,33 @@ BEGIN
     part, part, (SELECT string_agg(quote_ident(k), ', ') FROM unnest(keys) k),
     CASE WHEN changes IS NULL THEN 'NOTHING' ELSE 'UPDATE SET ' || changes END)
   USING given, current_tenant();
-  -- Numbers that are given here later follow those that came. A little ahead, because others take some meanwhile.
-  FOR counted IN
-    SELECT attname, pg_get_serial_sequence(format('ragstone.%I', tab), attname) AS numbers FROM pg_attribute
-    WHERE attrelid = format('ragstone.%I', tab)::regclass AND attidentity <> ''
-  LOOP
-    EXECUTE format('SELECT max((given::%s).%I) FROM unnest($1) AS u (given)', part, counted.attname)
-      INTO highest USING given;
-    IF highest > COALESCE(pg_sequence_last_value(counted.numbers::regclass), 0) THEN
-      PERFORM setval(counted.numbers, highest + 10000);
+END $$;
+
+-- What numbers the rows of each table that moves with a tenant.
+CREATE FUNCTION sequences() RETURNS TABLE (tab text, numbers regclass)
+LANGUAGE sql STABLE
+AS $$
+  SELECT s.name, pg_get_serial_sequence(format('ragstone.%I', s.name), a.attname)::regclass
+  FROM ragstone.tenant_tables() AS s
+  JOIN pg_attribute a ON a.attrelid = format('ragstone.%I', s.name)::regclass AND a.attidentity <> ''
+$$;
+
+-- The last number that was given in each table, be its row there or gone: tombstones and cursors remember some.
+CREATE FUNCTION numbers_given() RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ragstone, pg_temp
+AS $$ SELECT jsonb_object_agg(tab, pg_sequence_last_value(numbers)) FROM sequences() $$;
+
+-- Numbers that are given here later follow those of the place that a tenant comes from.
+CREATE FUNCTION follow_numbers(given jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ragstone, pg_temp
+AS $$
+DECLARE
+  counted record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('ragstone.numbers'));  -- setval() would go back behind another mover's
+  FOR counted IN SELECT numbers, (given ->> tab)::bigint AS last FROM sequences() LOOP
+    IF counted.last > COALESCE(pg_sequence_last_value(counted.numbers), 0) THEN
+      PERFORM setval(counted.numbers, counted.last + 10000);  -- a little ahead, because others take some meanwhile
     END IF;
   END LOOP;
 END $$;
@@ -718,6 +746,6 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ragstone FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA ragstone FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION enter, attend, unsettled, guard_writes, sharded_tables, tenant_tables, moved_columns,
   stays_with_keys, prepare_shard, attach_shard, drop_part, unused_parts, add_tenant, tenant_named, find_tenant,
-  list_tenants, plan_move, receive_tenant, serve_here, leave_here, switch_tenant, forget_shard, give_up_move, end_move,
-  begin_deletion, close_tenant, delete_tenant, import_rows, discard_rows, remove_rows
-  TO ragstone_app;
+  list_tenants, plan_move, receive_tenant, show_here, serve_here, leave_here, switch_tenant, forget_shard, give_up_move,
+  end_move, begin_deletion, close_tenant, delete_tenant, numbers_given, follow_numbers, import_rows, discard_rows,
+  remove_rows TO ragstone_app;

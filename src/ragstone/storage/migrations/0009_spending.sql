@@ -395,11 +395,13 @@ BEGIN
     VALUES (whose, wanted, shown_key, COALESCE(key_account, 0), outcome.at, reserve_spending.tokens,
             reserve_spending.cost);
   ELSE
-    -- No answer takes that long: what is older was left behind by a crash.
+    -- No answer takes ten minutes: what is older was left behind by a crash. And what was reserved in an earlier window
+    -- is no part of what is used in this one.
     SELECT COALESCE(sum(CASE split_part(outcome.name, '_', 1) WHEN 'tokens' THEN r.tokens ELSE r.cost END), 0)
     INTO outcome.held
     FROM reservation r
     WHERE r.tenant_id = whose AND r.at > clock_timestamp() - interval '10 minutes'
+      AND r.at >= date_trunc(split_part(outcome.name, '_per_', 2), outcome.at, 'UTC')
       AND (outcome.whose = 'tenant' OR r.account_id = key_account);
   END IF;
   RETURN outcome;
@@ -469,8 +471,9 @@ AS $$
   WHERE s.day >= since GROUP BY s.day, t.name ORDER BY s.day, t.name
 $$;
 
--- Deletes reservations whose windows have all ended, accounts of keys that are gone, and what was spent so many days
--- ago; returns how many rows.
+-- Deletes reservations of a day ago, accounts of keys that are gone, and what was spent so many days ago; returns how
+-- many rows. A reservation that a crash left behind is counted in its accounts, with or without its row; the row of one
+-- whose answer is still being made has to stay, also when a month ends meanwhile.
 CREATE FUNCTION forget_spending(days int) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ragstone, pg_temp
 AS $$
@@ -478,7 +481,7 @@ DECLARE
   total bigint;
   gone bigint;
 BEGIN
-  DELETE FROM reservation WHERE at < date_trunc('month', clock_timestamp(), 'UTC');
+  DELETE FROM reservation WHERE at < clock_timestamp() - interval '1 day';
   GET DIAGNOSTICS total = ROW_COUNT;
   DELETE FROM account a WHERE a.id <> 0 AND NOT EXISTS (
     SELECT FROM api_key k WHERE k.tenant_id = a.tenant_id AND COALESCE(k.account_id, k.id) = a.id);

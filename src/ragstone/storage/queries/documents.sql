@@ -66,6 +66,10 @@ SELECT id FROM document WHERE tenant_id = %(tenant)s AND id = %(document)s FOR K
 -- Foreign keys are looked at again when a transaction changes a document twice: the file is locked before it.
 SELECT id FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s FOR KEY SHARE;
 
+-- name: lock_source_file
+-- A file that lies where it was ingested from goes with its document, and is locked before it.
+SELECT id FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s AND place = 'source' FOR UPDATE;
+
 -- name: lock_document
 SELECT d.id, d.version_id, d.store_id, s.model_id FROM document d
 JOIN store s ON s.tenant_id = %(tenant)s AND s.id = d.store_id

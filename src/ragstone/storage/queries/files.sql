@@ -26,6 +26,9 @@ UPDATE file SET uploaded = false, expires_at = now() WHERE tenant_id = %(tenant)
 -- name: abandon_file
 UPDATE file SET expires_at = now() WHERE tenant_id = %(tenant)s AND public_id = %(file)s AND NOT uploaded;
 
+-- name: is_uploaded
+SELECT id FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s AND uploaded;
+
 -- name: erase_file
 DELETE FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s AND NOT uploaded AND expires_at <= now();
 
@@ -48,6 +51,10 @@ LIMIT %(limit)s;
 SELECT COALESCE((SELECT id FROM file WHERE tenant_id = %(tenant)s AND public_id = %(cursor)s),
                 former_id('file', %(cursor)s));
 
+-- name: see_file
+-- Whether the asker may know of it, whatever its state.
+SELECT id FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s;
+
 -- name: hold_stores_of_file
 SELECT s.id FROM store s
 WHERE s.tenant_id = %(tenant)s AND s.id IN (
@@ -61,6 +68,12 @@ FOR KEY SHARE;
 SELECT id, place FROM file
 WHERE tenant_id = %(tenant)s AND public_id = %(file)s AND uploaded AND (expires_at IS NULL OR expires_at > now())
 FOR UPDATE;
+
+-- name: attached_elsewhere
+-- Whether it got into a store beside these. None that does once the file is locked.
+SELECT id FROM document
+WHERE tenant_id = %(tenant)s AND file_id = %(file_id)s AND store_id <> ALL(%(stores)s::bigint[])
+LIMIT 1;
 
 -- name: lock_expired_file
 SELECT id, place FROM file WHERE tenant_id = %(tenant)s AND public_id = %(file)s AND expires_at <= now() FOR UPDATE;

@@ -10,8 +10,21 @@ WHERE d.tenant_id = %(tenant)s AND d.store_id = %(store)s;
 -- name: audience
 SELECT audience_of(%(readers)s::text[]);
 
+-- name: lock_source
+-- Two writers of one source come one after the other, also where no document of it is there yet.
+SELECT pg_advisory_xact_lock(
+  hashtextextended('ragstone.source.' || %(store)s || '.' || encode(%(source_key)s, 'hex'), %(tenant)s));
+
+-- name: lock_files
+-- Of these sources: they change and go with their documents, and are locked before them.
+SELECT id FROM file
+WHERE tenant_id = %(tenant)s AND id IN (
+  SELECT file_id FROM document
+  WHERE tenant_id = %(tenant)s AND store_id = %(store)s AND source_key = ANY(%(source_keys)s))
+ORDER BY id
+FOR UPDATE;
+
 -- name: claim_document
--- Takes the row's lock, so that two writers of one source come one after the other.
 INSERT INTO document (tenant_id, audience_id, store_id, public_id, source, source_key, filename, attributes)
 VALUES (%(tenant)s, %(audience)s, %(store)s, %(public_id)s, %(source)s, %(source_key)s, %(filename)s, %(attributes)s)
 ON CONFLICT (tenant_id, store_id, source_key)
@@ -88,8 +101,10 @@ INSERT INTO tombstone (tenant_id, audience_id, store_id, chunk_id, term_count)
 SELECT %(tenant)s, audience_id, %(store)s, id, term_count FROM gone;
 
 -- name: lock_documents
+-- A document that was made since the files were locked is left alone.
 SELECT id, version_id FROM document
 WHERE tenant_id = %(tenant)s AND store_id = %(store)s AND source_key = ANY(%(source_keys)s)
+  AND file_id = ANY(%(file_ids)s)
 ORDER BY id
 FOR UPDATE;
 

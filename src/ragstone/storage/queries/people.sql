@@ -62,8 +62,8 @@ RETURNING revoked_at;
 UPDATE api_key SET expires_at = LEAST(expires_at, %(expires_at)s)
 WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;
 
--- name: limits_of_key
-SELECT limits FROM api_key WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;
+-- name: limits_and_end_of_key
+SELECT limits, expires_at FROM api_key WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;
 
 -- name: limit_key
 UPDATE api_key SET limits = %(limits)s WHERE tenant_id = %(tenant)s AND public_id = %(public_id)s;

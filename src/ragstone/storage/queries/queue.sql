@@ -60,10 +60,17 @@ WITH gone AS (
 -- Workers look at their claims when they hear this.
 SELECT id, pg_notify('ragstone_task', 'cancel') FROM gone;
 
+-- name: lock_dead
+SELECT id FROM document
+WHERE tenant_id = %(tenant)s AND id IN (
+  SELECT subject_id FROM task WHERE tenant_id = %(tenant)s AND state = 'dead' AND kind = 'ingest')
+ORDER BY id
+FOR UPDATE;
+
 -- name: requeue
 WITH again AS (
   UPDATE task SET state = 'waiting', failures = 0, deaths = 0, run_after = now(), reason = NULL
-  WHERE tenant_id = %(tenant)s AND state = 'dead' AND kind = 'ingest'
+  WHERE tenant_id = %(tenant)s AND state = 'dead' AND kind = 'ingest' AND subject_id = ANY(%(documents)s)
   RETURNING subject_id
 ), told AS (
   UPDATE document SET status = 'in_progress', error_code = NULL, error_message = NULL

@@ -5,9 +5,12 @@
 SELECT pg_advisory_xact_lock(hashtextextended('ragstone.store.' || %(name)s, %(tenant)s));
 
 -- name: make_store
+-- What has expired answers to no name.
 INSERT INTO store (tenant_id, public_id, name, model_id, language)
 SELECT %(tenant)s, %(public_id)s, %(name)s, %(model)s, %(language)s
-WHERE NOT EXISTS (SELECT FROM store WHERE tenant_id = %(tenant)s AND name = %(name)s);
+WHERE NOT EXISTS (
+  SELECT FROM store WHERE tenant_id = %(tenant)s AND name = %(name)s AND NOT expired
+  AND COALESCE(last_active_at + make_interval(days => expires_after_days) > now(), true));
 
 -- name: find_store
 SELECT s.id, s.public_id, s.name, s.language, s.created_at, s.metadata,
@@ -16,8 +19,9 @@ SELECT s.id, s.public_id, s.name, s.language, s.created_at, s.metadata,
        s.last_active_at < now() - interval '1 minute' AND current_setting('transaction_read_only') = 'off' AS idle
 FROM store s JOIN embedding_model m ON m.id = s.model_id
 WHERE s.tenant_id = %(tenant)s AND (s.name = %(name)s OR s.public_id = %(name)s)
--- A store may be named like the id of another: the id wins, it cannot be chosen. Of stores of one name, the oldest.
-ORDER BY s.public_id = %(name)s DESC, s.id
+-- A store may be named like the id of another: the id wins, it cannot be chosen. Of stores of one name, the oldest
+-- that has not expired; one that has is only found to say so.
+ORDER BY s.public_id = %(name)s DESC, expired, s.id
 LIMIT 1;
 
 -- name: touch_store
@@ -52,6 +56,12 @@ FROM store WHERE tenant_id = %(tenant)s AND public_id = %(store_id)s;
 SELECT id, model_id, expired OR COALESCE(last_active_at + make_interval(days => expires_after_days) <= now(), false)
 FROM store WHERE tenant_id = %(tenant)s AND public_id = %(store_id)s
 FOR KEY SHARE;
+
+-- name: shut_store
+-- Nothing more can be put into it. Whether it has expired is seen behind the lock: somebody may have used it meanwhile.
+SELECT id, model_id, expired OR COALESCE(last_active_at + make_interval(days => expires_after_days) <= now(), false)
+FROM store WHERE tenant_id = %(tenant)s AND public_id = %(store_id)s
+FOR UPDATE;
 
 -- name: describe_store
 SELECT s.id, s.public_id, s.name, s.description, s.language, s.metadata, s.created_at, s.last_active_at,
@@ -101,6 +111,13 @@ SET name = %(name)s, description = %(description)s, metadata = %(metadata)s, exp
     last_active_at = now()
 WHERE tenant_id = %(tenant)s AND id = %(store)s;
 
+-- name: lock_sources
+-- Files that lie where they were ingested from: they go with the store.
+SELECT count(*) FROM (
+  SELECT FROM file WHERE tenant_id = %(tenant)s AND place = 'source' AND id IN (
+    SELECT file_id FROM document WHERE tenant_id = %(tenant)s AND store_id = %(store)s)
+  ORDER BY id FOR UPDATE) AS locked;
+
 -- name: lock_contents
 SELECT count(*) FROM (
   SELECT FROM document WHERE tenant_id = %(tenant)s AND store_id = %(store)s ORDER BY id FOR UPDATE) AS locked;
@@ -108,10 +125,6 @@ SELECT count(*) FROM (
 -- name: stay
 -- The same for one that is known by its id.
 SELECT id FROM store WHERE tenant_id = %(tenant)s AND id = %(store)s FOR KEY SHARE;
-
--- name: shut_store
--- Nothing more can be put into it.
-SELECT id FROM store WHERE tenant_id = %(tenant)s AND id = %(store)s FOR UPDATE;
 
 -- name: drop_documents
 -- With the files that lie where they were ingested from; uploaded ones stay.

@@ -18,6 +18,7 @@ from graphlib import TopologicalSorter
 from typing import TypeAlias
 
 from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 
 from ragstone.domain import Asker
 from ragstone.storage.database import ATTEND, entering
@@ -123,6 +124,12 @@ class Copy:
                 async for batch in rows:
                     await self._import(table, batch)
         return stamps
+
+    async def follow_numbers(self) -> None:
+        """Let the target give no number that the source has given, not even that of a row which is gone."""
+        row = await (await self.source.connection.execute("SELECT numbers_given()")).fetchone()
+        assert row is not None
+        await self.target.connection.execute("SELECT follow_numbers(%s)", (Jsonb(row[0]),))
 
     async def _stamps(self, table: Table) -> Stamps:
         query = (

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ragstone.access.askers import machine, person
-from ragstone.access.grants import KeyRights, check_key
+from ragstone.access.grants import KeyRights, check_end, check_key
 from ragstone.access.keys import NewKey, new_key
 from ragstone.access.limits import Reached, check_limits
 from ragstone.domain import Asker, Priority, Scope, SpendingLimits, Standing, Tenant
@@ -78,12 +78,12 @@ async def add_key(database: Database, asker: Asker, key: NewKey, rights: KeyRigh
     """Let the key open the asker's tenant from now on; returns its public id.
 
     Raises:
-        PermissionDeniedError: Its holder could do something that the asker cannot, or spend more at a time.
+        PermissionDeniedError: Its holder could do something that the asker cannot, spend more at a time, or do it for
+            longer.
         NotFoundError: There is no such user.
     """
-    check_key(asker, rights)
     async with database.registry(asker) as connection:
-        check_limits(await _own_limits(connection, asker), rights.limits)
+        await _check(connection, asker, rights)
         return await _add(connection, asker, key, rights)
 
 
@@ -118,17 +118,17 @@ async def rotate_key(
     Raises:
         NotFoundError: There is none of that id.
         ConflictError: It opens nothing any more.
-        PermissionDeniedError: Its holder can do something that the asker cannot.
+        PermissionDeniedError: Its holder can do something that the asker cannot, or could for longer.
     """
     now = datetime.now(UTC)
     async with database.registry(asker) as connection:
         former, account = await _find(connection, asker, public_id)
-        check_key(asker, former.rights)
+        rights = _renewed(former, now)
+        await _check(connection, asker, rights)
         if former.state(now) != "active":
             raise ConflictError(
                 f"The key {public_id} is {former.state(now)}", remedy="Make a new one with `ragstone keys create`"
             )
-        rights = _renewed(former, now)
         ending = {**scope(asker), "public_id": public_id, "expires_at": now + overlap}
         await connection.execute(statement("people", "end_key"), ending)
         key = new_key()
@@ -145,7 +145,8 @@ async def limit_key(database: Database, asker: Asker, public_id: str, changes: M
     async with database.registry(asker) as connection:
         key, _ = await _find(connection, asker, public_id)
         limits = SpendingLimits.of({**key.rights.limits.given, **changes})
-        check_limits(await _own_limits(connection, asker), limits)
+        own, _ = await _own(connection, asker)
+        check_limits(own, limits)
         values = {**scope(asker), "public_id": public_id, "limits": Jsonb(limits_object(limits))}
         await connection.execute(statement("people", "limit_key"), values)
 
@@ -159,7 +160,7 @@ async def key_standings(database: Database, asker: Asker, public_id: str) -> tup
     named = {**scope(asker), "public_id": _plain(public_id)}
     async with database.registry(asker) as connection:
         cursor = connection.cursor(row_factory=dict_row)
-        await cursor.execute(statement("people", "limits_of_key"), named)
+        await cursor.execute(statement("people", "limits_and_end_of_key"), named)
         if await cursor.fetchone() is None:
             raise _no_key(public_id)
         await cursor.execute(statement("spending", "key_standings"), named)
@@ -202,11 +203,19 @@ async def _add(
     return public_id
 
 
-async def _own_limits(connection: AsyncConnection, asker: Asker) -> SpendingLimits:
-    """Of the key that the asker has shown."""
+async def _check(connection: AsyncConnection, asker: Asker, rights: KeyRights) -> None:
+    """Let the asker hand out a key with these rights only if they have as much themselves."""
+    check_key(asker, rights)
+    limits, end = await _own(connection, asker)
+    check_limits(limits, rights.limits)
+    check_end(end, rights.expires_at)
+
+
+async def _own(connection: AsyncConnection, asker: Asker) -> tuple[SpendingLimits, datetime | None]:
+    """The limits and the end of the key that the asker has shown."""
     named = {**scope(asker), "public_id": asker.key_id or ""}
-    row = await (await connection.execute(statement("people", "limits_of_key"), named)).fetchone()
-    return limits_of(row[0]) if row else SpendingLimits()
+    row = await (await connection.execute(statement("people", "limits_and_end_of_key"), named)).fetchone()
+    return (limits_of(row[0]), row[1]) if row else (SpendingLimits(), None)
 
 
 async def _find(connection: AsyncConnection, asker: Asker, public_id: str) -> tuple[StoredKey, int]:

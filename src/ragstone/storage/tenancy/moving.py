@@ -5,8 +5,12 @@ takes to copy what has changed since, and the tenant's row is switched: who asks
 Those who asked before may finish at the old one. When they had their time, the old rows are removed.
 
 Killed at any point, the tenant is served from one of the two places, and the same move, asked for again, goes on where
-it was. Migration 0005 says how the database makes sure of that. Only between two databases is there a moment in which
-neither is written, because no transaction spans both: workers end it with `reopen_left` when no mover is alive.
+it was. Migration 0005 says how the database makes sure of that.
+
+Between two databases no transaction spans both, so the former place is shut before the installation's row is switched,
+and the new one opened for writing behind that: never is the tenant written, or one of its tasks begun, in two places.
+A mover that dies in between leaves it read and not written. Wherever the row says that it is then, it is to be served:
+workers see to that with `reopen_left` when no mover is alive, and so does the next move.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from dataclasses import dataclass, replace
 from psycopg import AsyncConnection
 
 from ragstone.domain import Asker, Tenant
-from ragstone.errors import ConflictError, DatabaseUnavailableError, NotFoundError
+from ragstone.errors import ConflictError, DatabaseError, NotFoundError
 from ragstone.storage.databases import Databases
 from ragstone.storage.tenancy.clearing import MOVING, WRITING, drop_unused_parts, is_known, lock, remove_rows
 from ragstone.storage.tenancy.copying import Copy, Side, models_between, tables_of
@@ -66,7 +70,8 @@ class Mover:
         async with self._alone(name) as main:
             record = await self._settled(main, name)
             if record.moving_to and record.moving_to.placement != to:
-                await self._give_up(main, record)
+                # Turn back from a move that was interrupted before its switch: the tenant stays where it is.
+                await main.execute("SELECT give_up_move(%s)", (record.tenant.id,))
                 record = await self._settled(main, name)
             if record.placement != to:
                 await self._move(main, record, to)
@@ -75,12 +80,14 @@ class Mover:
             return record
 
     async def _settled(self, main: AsyncConnection, name: str) -> TenantRecord:
-        """The tenant without remains of a move that was interrupted behind its switch."""
+        """The tenant, served where it is, without remains of a move that was interrupted behind its switch."""
         record = await tenant_record(self.databases.main, name)
         if record.deleting:
             raise ConflictError(
                 f"The tenant {name} is being deleted", remedy=f"`ragstone tenants delete {name} --yes` completes that"
             )
+        if record.state != "ready":
+            await _serve(self.databases, record)
         if record.former is not None:
             await asyncio.sleep(self.grace)
             await self._clear(record, record.former)
@@ -102,7 +109,9 @@ class Mover:
             stamps = await copy.run(stamps)
             async with lock(source.connection, WRITING, tenant.id, patience=_PATIENCE):
                 # Prepared anew: a model may have been met for the first time, and has a table now.
-                await (await self._prepared(source, target, tenant, spot)).run(stamps)
+                copy = await self._prepared(source, target, tenant, spot)
+                await copy.run(stamps)
+                await copy.follow_numbers()
                 await self._switch(main, source, target, tenant, spot)
 
     async def _plan(self, main: AsyncConnection, tenant: Tenant, to: Placement) -> Spot:
@@ -125,21 +134,19 @@ class Mover:
         return Copy(source, target, await tables_of(source.connection), models)
 
     async def _switch(self, main: AsyncConnection, source: Side, target: Side, tenant: Tenant, spot: Spot) -> None:
-        """Leave, arrive, and be known there: in this order, so that nothing can be written in two places."""
+        """Leave, be known elsewhere, arrive: in this order, so that nothing can be written in two places."""
+        if spot.database is not None:
+            # Whoever is sent there by the switch can read at once.
+            await target.connection.execute("SELECT show_here(%s, %s)", (tenant.id, spot.shard))
         if tenant.database is None:
             # The connection that keeps writers out: were it lost, so would be the switch.
             main = source.connection
         else:
             await source.connection.execute("SELECT leave_here(%s)", (tenant.id,))
-        if spot.database is not None:
-            await target.connection.execute("SELECT serve_here(%s, %s)", (tenant.id, spot.shard))
         async with Side(main, source.asker, spot.shard).transaction() as connection:
             await connection.execute("SELECT switch_tenant(%s)", (tenant.id,))
-
-    async def _give_up(self, main: AsyncConnection, record: TenantRecord) -> None:
-        """Turn back from a move that was interrupted before its switch: the tenant stays where it is."""
-        await _reopen(self.databases, record)
-        await main.execute("SELECT give_up_move(%s)", (record.tenant.id,))
+        if spot.database is not None:
+            await target.connection.execute("SELECT serve_here(%s, %s)", (tenant.id, spot.shard))
 
     async def _clear(self, record: TenantRecord, spot: Spot) -> None:
         """Remove all rows from a place where the tenant is not served any more."""
@@ -174,26 +181,26 @@ class Mover:
 
 
 async def reopen_left(databases: Databases) -> None:
-    """Let tenants be written again where they are whose mover died between leaving there and being known elsewhere.
+    """Let tenants be written again whose mover died between leaving one database and arriving in another.
 
     Raises:
         DatabaseUnavailableError: The installation's database cannot be reached.
     """
     for found in await list_tenants(databases.main):
-        if found.moving_to is None or found.tenant.database is None:
-            continue  # within the installation's database one transaction leaves and arrives
+        if found.tenant.database is None or found.state == "ready":
+            continue  # the switch of the row is what opens and shuts the installation's own database
         tenant = found.tenant
         # A mover that is alive, or done by now; and a database that is away says so itself and holds up no other.
-        with suppress(ConflictError, NotFoundError, DatabaseUnavailableError):
+        with suppress(ConflictError, NotFoundError, DatabaseError):
             async with databases.main.alone() as main, lock(main, MOVING, tenant.id, patience=0):
                 record = await tenant_record(databases.main, tenant.name)
-                if record.moving_to is not None and record.tenant == tenant and not record.deleting:
-                    await _reopen(databases, record)
+                if record.tenant == tenant and record.state in ("moving", "clearing"):
+                    await _serve(databases, record)
 
 
-async def _reopen(databases: Databases, record: TenantRecord) -> None:
+async def _serve(databases: Databases, record: TenantRecord) -> None:
     """Serve a tenant where the installation knows it to be; whoever does this keeps movers out."""
     tenant = record.tenant
     if tenant.database is not None:
-        async with databases.of(tenant).connection() as connection:
+        async with databases.of(tenant).alone() as connection:
             await connection.execute("SELECT serve_here(%s, %s)", (tenant.id, tenant.shard))

@@ -108,9 +108,10 @@ async def _complete(connection: AsyncConnection, claim: Claim, place: dict[str, 
         await connection.execute(statement("queue", "wait_little"))
         await end(connection, claim)
         cursor = await connection.execute(statement("queue", "complete_document"), place)
+        row = await cursor.fetchone()
+        if row is None:
+            raise changed
+        # Locks the file, as the second change of the document.
+        await supersede(connection, place, wanted.model_id, row[0])
     except psycopg.errors.LockNotAvailable:
         raise changed from None
-    row = await cursor.fetchone()
-    if row is None:
-        raise changed
-    await supersede(connection, place, wanted.model_id, row[0])

@@ -89,7 +89,9 @@ async def cancel(connection: AsyncConnection, asker: Asker, document_ids: Sequen
 async def requeue(database: Database, asker: Asker) -> int:
     """Give all documents that were given up another chance; returns how many there are."""
     async with database.transaction(asker) as connection:
-        cursor = await connection.execute(statement("queue", "requeue"), scope(asker))
+        cursor = await connection.execute(statement("queue", "lock_dead"), scope(asker))
+        dead = {**scope(asker), "documents": [row[0] for row in await cursor.fetchall()]}
+        cursor = await connection.execute(statement("queue", "requeue"), dead)
         return len(await cursor.fetchall())
 
 
@@ -137,7 +139,7 @@ class Queue:
             ClaimLostError: It was cancelled or taken away.
         """
         async with self._database.transaction(claim.asker) as connection:
-            # The subject before its task, as everybody takes these locks; who has lost the claim takes it all back.
+            # The subject before its task, see catalog/stores.py; who has lost the claim takes it all back.
             await _tell(connection, claim, code, reason)
             await _held(connection, "end_claim", claim)
 

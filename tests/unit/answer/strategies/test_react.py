@@ -19,7 +19,14 @@ STANDARD, LARGE, NOTICE, _ = PLANS
         ("THOUGHT: the price\nSEARCH: large plan cost", Step("the price", search="large plan cost")),
         ("Thought: it is there\nAnswer: 20 EUR. [1]\nA month.", Step("it is there", answer="20 EUR. [1]\nA month.")),
         ('**SEARCH:** "large plan"\nOBSERVATION: made up\nANSWER: made up', Step(search="large plan")),
-        ("- ANSWER: 20 EUR.\n- SEARCH: more", Step(answer="20 EUR.")),
+        (
+            "ANSWER: Two fields.\nSearch: finds parts.\nAnswer: ends.",
+            Step(answer="Two fields.\nSearch: finds parts.\nAnswer: ends."),
+        ),
+        ("- ANSWER: 20 EUR.\n- SEARCH: more", Step(answer="20 EUR.\n- SEARCH: more")),
+        ("ANSWER:\nTHOUGHT: hm\nANSWER: 20 EUR.", Step("hm", answer="20 EUR.")),
+        ("It is yearly. [1]\nSearch: opens the menu.", Step(answer="It is yearly. [1]\nSearch: opens the menu.")),
+        ("The price is missing.\nSEARCH: large plan", Step("The price is missing.", search="large plan")),
         ("The large plan costs 20 EUR.", Step(answer="The large plan costs 20 EUR.")),
         ("<think>SEARCH: no</think>ANSWER: yes", Step(answer="yes")),
         ("THOUGHT: hm", Step("hm")),
@@ -44,6 +51,15 @@ async def test_a_model_that_has_enough_answers_at_once() -> None:
     assert answer.queries == ()
     assert answer.provenance.usage.calls == 1
     assert answer.provenance.prompt.startswith("react@")
+
+
+async def test_an_answer_with_a_line_that_begins_like_a_step_is_told_whole() -> None:
+    said = f"Search: finds plans.\n{STANDARD} [1]"
+    played = await stage(ScriptedChat(f"THOUGHT: it is there\nANSWER: Two fields.\n{said}"), ASKED, top_k=1)
+    text = answer_of(await played.play(Strategy.REACT)).text
+    assert "Search: finds plans." in text
+    assert STANDARD in text
+    assert played.searched == []
 
 
 async def test_what_is_missing_is_searched_and_can_be_cited() -> None:

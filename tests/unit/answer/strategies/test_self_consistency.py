@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from strategy_tasks import answer_of, stage
 
 from ragstone.answer.strategies.self_consistency import SAMPLES, TEMPERATURE, elected
-from ragstone.domain import Strategy
+from ragstone.domain import Matrix, Strategy
 from ragstone.errors import ModelUnavailableError
 from ragstone.fakes.chat import ScriptedChat
 from ragstone.fakes.models import HashingEmbedder
@@ -31,6 +33,29 @@ CONSISTENT = Strategy.SELF_CONSISTENCY
 )
 async def test_the_answer_that_most_agree_with_is_elected(answers: list[str], best: int) -> None:
     assert await elected(answers, HashingEmbedder()) == best
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        ("[1, 2]", "[2, 3]", "[1, 3]"),
+        ("[Passage 1]", "[Passage 2]", "[Passage 3]"),
+        ("[1-2]", "[3]", "[1-3]"),
+        ("【1】", "【2】", "【3】"),
+    ],
+)
+async def test_a_majority_is_one_whatever_passages_its_answers_name(marks: tuple[str, ...]) -> None:
+    answers = ["It costs 12 EUR.", "It costs 12 EUR.", *(f"It costs 20 EUR {mark}." for mark in marks)]
+    assert await elected(answers, HashingEmbedder()) >= 2
+
+
+async def test_without_an_embedder_equal_answers_agree() -> None:
+    class Unavailable(HashingEmbedder):
+        async def embed_passages(self, texts: Sequence[str]) -> Matrix:
+            raise ModelUnavailableError("Its minute is used up", why=f"after {len(texts)} texts", retry_after=60.0)
+
+    answers = ["It costs much.", "It costs 12 EUR.", "it costs 12 EUR. [2]"]
+    assert await elected(answers, Unavailable()) == 1
 
 
 async def test_of_those_that_agree_the_one_in_their_middle_is_elected() -> None:

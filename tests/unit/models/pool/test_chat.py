@@ -5,7 +5,19 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
-from unit.models.pool.scripted import USAGE, Stage, assert_at_rest, fails, hangs, member, pool_of, request, said, says
+from unit.models.pool.scripted import (
+    USAGE,
+    Stage,
+    assert_at_rest,
+    fails,
+    gated,
+    hangs,
+    member,
+    pool_of,
+    request,
+    said,
+    says,
+)
 
 from ragstone.domain import ChatEvent, ChatRequest, Ended, Finish, Piece, Usage
 from ragstone.errors import (
@@ -148,6 +160,22 @@ async def test_it_is_told_when_a_failing_member_is_tried_again() -> None:
     assert raised.value.retry_after == pytest.approx(8, abs=0.5)
 
 
+async def test_while_one_finds_out_the_others_are_not_told_to_come_at_once() -> None:
+    stage = Stage(a=fails(Fault.CONNECT))
+    pool = pool_of(stage, "a", failures_to_open=1, open_seconds=0.01)
+    with pytest.raises(ModelUnavailableError):
+        await said(pool)
+    await asyncio.sleep(0.02)
+    stage.acts["a"] = hangs()
+    probe = asyncio.create_task(said(pool))
+    await asyncio.sleep(0)
+    with pytest.raises(ModelUnavailableError) as raised:
+        await said(pool)
+    assert raised.value.retry_after == 1.0
+    probe.cancel()
+    await asyncio.wait([probe])
+
+
 async def test_a_short_pause_is_waited_for() -> None:
     stage = Stage(a=fails(Fault.RATE_LIMITED, retry_after=0.1))
     pool = pool_of(stage, "a")
@@ -216,7 +244,7 @@ async def test_a_schema_is_wanted_only_of_members_that_keep_to_it() -> None:
 
 
 async def test_the_time_of_a_request_is_for_all_attempts_together() -> None:
-    stage = Stage(a=fails(Fault.SERVER_ERROR, first=0.1), b=hangs(), c=says("Late."))
+    stage = Stage(a=fails(Fault.SERVER_ERROR, first=0.1), b=hangs(), c=hangs())
     pool = pool_of(stage, *(member(name, group=group) for group, name in enumerate("abc")))
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -224,8 +252,56 @@ async def test_the_time_of_a_request_is_for_all_attempts_together() -> None:
         await said(pool, request(seconds=0.3))
     assert loop.time() - begun == pytest.approx(0.3, abs=0.1)
     given = [asked.seconds for asked in stage.requests]
-    assert given == [pytest.approx(0.3, abs=0.05), pytest.approx(0.2, abs=0.05)]
+    assert given == [pytest.approx(seconds, abs=0.05) for seconds in (0.3, 0.2, 0.1)]
     assert_at_rest(pool, stage)
+
+
+async def test_a_member_that_hangs_does_not_take_all_of_the_time_and_is_left_alone() -> None:
+    stage = Stage(a=hangs(), b=says("Yes."))
+    pool = pool_of(stage, "a", member("b", group=1))
+    for _ in range(5):
+        assert (await said(pool, request(seconds=0.4))).text == "Yes."
+    assert stage.calls == {"a": 3, "b": 5}
+    assert pool.state()[0].failures == {"timeout_first": 3}
+    assert_at_rest(pool, stage)
+
+
+async def test_of_two_that_hang_neither_takes_all_of_the_time() -> None:
+    stage = Stage(a=hangs(), b=hangs(), c=says("Yes."))
+    pool = pool_of(stage, *(member(name, group=group) for group, name in enumerate("abc")))
+    assert (await said(pool, request(seconds=0.6))).text == "Yes."
+    assert_at_rest(pool, stage)
+
+
+async def test_a_slow_member_may_still_answer_in_the_second_half_of_the_time() -> None:
+    gate = asyncio.Event()
+    stage = Stage(a=gated(gate, says("Yes.")), b=hangs())
+    pool = pool_of(stage, "a", member("b", group=1))
+    asking = asyncio.create_task(said(pool, request(seconds=1.0)))
+    while not stage.calls["b"] and not asking.done():
+        await asyncio.sleep(0.01)
+    gate.set()
+    assert (await asking).text == "Yes."
+    assert_at_rest(pool, stage)
+
+
+async def test_members_that_all_hang_are_asked_within_the_retry_budget() -> None:
+    stage = Stage(a=hangs(), b=hangs())
+    pool = pool_of(stage, "a", "b", retry_ratio=0, retry_reserve=2)
+    for _ in range(6):
+        with pytest.raises(ModelUnavailableError, match="the time for it is over"):
+            await said(pool, request(seconds=0.02))
+    assert stage.calls.total() == 8
+
+
+async def test_a_prompt_that_was_sent_in_vain_counts_for_the_minute() -> None:
+    stage = Stage(a=hangs())
+    pool = pool_of(stage, member("a", limits={"tokens_per_minute": 1000}), queue_seconds=0)
+    asked = request("word " * 600, max_tokens=16, seconds=0.05)
+    for reason in ("too slow", "at its limit for this minute"):
+        with pytest.raises(ModelUnavailableError, match=reason):
+            await said(pool, asked)
+    assert stage.calls == {"a": 1}
 
 
 async def test_an_asker_without_patience_says_nothing_about_the_member() -> None:

@@ -21,9 +21,12 @@ from unit.models.pool.scripted import (
     says,
 )
 
+from ragstone.domain import Usage
 from ragstone.errors import ModelUnavailableError, RagstoneError
 from ragstone.models.faults import Fault
 from ragstone.models.pool import ModelPool, State
+from ragstone.models.protocols import Client
+from ragstone.settings.models import Kind, Model
 
 pytestmark = pytest.mark.anyio
 
@@ -210,6 +213,47 @@ async def test_who_is_called_off_in_the_moment_in_which_there_is_room_gives_it_b
     waiting[0].cancel()  # its turn has come, and it does not know yet
     assert [heard.text for heard in await asyncio.gather(*waiting[1:])] == ["Yes."] * 2
     assert waiting[0].cancelled()
+    assert_at_rest(pool, stage)
+
+
+async def test_what_was_given_back_before_it_was_sent_is_no_request_of_the_minute() -> None:
+    gate = asyncio.Event()
+    stage = Stage(a=gated(gate, says("Yes.")))
+    pool = pool_of(stage, member("a", limits={"concurrent": 1, "requests_per_minute": 2}))
+    first = asyncio.create_task(said(pool))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(said(pool)) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.set()
+    while not first.done():
+        await asyncio.sleep(0)
+    waiting[0].cancel()  # its turn has come, and it does not know yet
+    assert (await waiting[1]).text == "Yes."
+    assert stage.calls == {"a": 2}
+
+
+async def test_those_who_wait_for_one_member_keep_nobody_from_room_at_another() -> None:
+    gate, never = asyncio.Event(), asyncio.Event()
+    stage = Stage(chat=gated(gate, says("Yes.")))
+    shared = {"kind": "embedding", "dimension": 8, "limits": {"concurrent": 1}}
+    models = member("chat", limits={"concurrent": 1}), member("one", **shared), member("two", **shared)
+    pool = pool_of(stage, *models, queue_seconds=60)
+
+    async def embed(model: Model, _: Client) -> tuple[str, Usage]:
+        await (never if model.name == "one" else gate).wait()
+        return model.name, Usage(calls=1)
+
+    stuck = [asyncio.create_task(pool._team(Kind.EMBEDDING, "one").call(embed, 1)) for _ in range(40)]
+    others = [asyncio.create_task(said(pool)) for _ in range(2)]
+    vectors = [asyncio.create_task(pool._team(Kind.EMBEDDING, "two").call(embed, 1)) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.set()
+    async with asyncio.timeout(5):
+        assert [heard.text for heard in await asyncio.gather(*others)] == ["Yes."] * 2
+        assert await asyncio.gather(*vectors) == ["two"] * 2
+    for task in stuck:
+        task.cancel()
+    await asyncio.wait(stuck)
     assert_at_rest(pool, stage)
 
 

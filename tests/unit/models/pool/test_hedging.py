@@ -8,8 +8,9 @@ from unit.models.pool.scripted import Stage, assert_at_rest, fails, gated, hangs
 
 from ragstone.domain import Piece
 from ragstone.errors import ModelBrokeOffError, ModelUnavailableError
-from ragstone.models.faults import Fault
+from ragstone.models.faults import Fault, MemberError
 from ragstone.models.pool import ModelPool, State
+from ragstone.models.pool.trial import Trial
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +106,18 @@ async def test_when_there_is_nobody_else_the_silent_one_is_waited_for() -> None:
     assert stage.calls == {"a": 1}
 
 
+async def test_who_finds_no_room_beside_a_silent_member_finds_it_later() -> None:
+    gate = asyncio.Event()
+    stage = Stage(a=hangs(), b=gated(gate, says("Yes.")))
+    pool = pool_of(stage, "a", member("b", group=1, limits={"concurrent": 1}), hedge_seconds=LATE)
+    asking = [asyncio.create_task(said(pool)) for _ in range(3)]
+    await asyncio.sleep(2 * LATE)
+    gate.set()
+    async with asyncio.timeout(5):
+        assert [heard.text for heard in await asyncio.gather(*asking)] == ["Yes."] * 3
+    assert_at_rest(pool, stage)
+
+
 async def test_time_ends_for_both() -> None:
     stage = Stage(a=hangs(), b=hangs())
     pool = hedged(stage, failures_to_open=1)
@@ -144,6 +157,28 @@ async def test_of_two_that_speak_at_the_same_moment_one_is_heard() -> None:
     heard = await asking
     assert heard.text == heard.end.member
     assert_at_rest(pool, stage)
+
+
+async def test_one_that_fails_in_the_moment_in_which_the_other_speaks_is_counted_once() -> None:
+    pool = hedged(Stage())
+    trial = Trial(pool._crew, pool._crew.all, 1)
+    first, second = await trial.next(), trial.hedge()
+    assert second is not None
+    trial.failed(first, MemberError("It fails", fault=Fault.GARBAGE))
+    trial.won(second, [first], request())
+    assert trial.usage.calls == 1
+    assert pool.state()[0].failures == {"garbage": 1}
+
+
+async def test_one_that_speaks_in_the_moment_in_which_the_other_does_was_not_too_slow() -> None:
+    pool = hedged(Stage())
+    trial = Trial(pool._crew, pool._crew.all, 1)
+    first, second = await trial.next(), trial.hedge()
+    assert second is not None
+    trial.answered(first)
+    trial.won(second, [first], request())
+    assert not first.open
+    assert not pool.state()[0].failures
 
 
 async def test_leaving_in_the_moment_in_which_one_speaks_leaves_nothing_behind() -> None:

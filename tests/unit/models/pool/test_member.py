@@ -101,10 +101,23 @@ def test_a_changed_key_is_tried_at_once(tmp_path: Path) -> None:
     one = new(key_file=key)
     fail(begin(one, 1.0), Fault.UNAUTHORIZED, 1.0)
     assert bar(one, 3.5) is Bar.OPEN
-    key.write_text("new", encoding="utf-8")
+    key.write_text("renewed", encoding="utf-8")
     assert bar(one, 3.6) is Bar.OPEN, "not looked at with every request"
     assert bar(one, 5.6) is None
     assert state(one, 5.6) == (State.READY, None)
+
+
+def test_a_key_that_was_changed_while_a_request_was_under_way_is_tried_at_once(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("old", encoding="utf-8")
+    one = new(key_file=key)
+    sent = [begin(one), begin(one)]
+    key.write_text("renewed", encoding="utf-8")
+    for attempt in sent:
+        fail(attempt, Fault.UNAUTHORIZED, 1.0)
+        assert bar(one, 1.0) is None
+    fail(begin(one, 1.0), Fault.UNAUTHORIZED, 1.5)
+    assert state(one, 1.5) == (State.MISCONFIGURED, 5.5)
 
 
 def test_a_key_that_appears_is_tried_at_once(tmp_path: Path) -> None:
@@ -182,11 +195,39 @@ def test_limits_of_requests_tokens_and_concurrency_are_kept() -> None:
     assert bar(one, 0.0, 40) is None
     begin(one, 0.0, 10)
     assert bar(one, 0.0, 10) is Bar.BUSY
-    first.end(Usage(5, 5), 1.0)
+    first.end(Usage(5, 5, calls=1), 1.0)
     assert bar(one, 1.0, 80) is None, "what it took counts instead of what was reserved"
-    begin(one, 1.0, 10).end(Usage(5, 5), 2.0)
+    begin(one, 1.0, 10).end(Usage(5, 5, calls=1), 2.0)
     standing = one.standing(10, 2.0)
     assert (standing.bar, standing.until) == (Bar.SPENT, 60.0)
+
+
+def test_a_member_that_says_nothing_to_anybody_has_failed_although_nobody_waits_long() -> None:
+    one = new(timeouts={"first_token": 30})
+    for begun in (0.0, 10.0, 20.0, 30.0, 40.0):
+        assert bar(one, begun) is None
+        begin(one, begun).give_up(USAGE, begun + 10)
+    assert state(one, 50.0) == (State.OPEN, 54.0)
+    assert one.record.failures == {"timeout_first": 3}
+    begin(one, 54.0).give_up(USAGE, 55.0)
+    assert bar(one, 55.0) is Bar.OPEN, "as the one that found out has found"
+
+
+def test_askers_that_wait_at_the_same_time_are_not_patient_together() -> None:
+    one = new(timeouts={"first_token": 30})
+    for attempt in [begin(one) for _ in range(20)]:
+        attempt.give_up(USAGE, 10.0)
+    assert (one.breaker.failures, bar(one, 10.0)) == (0, None)
+
+
+def test_a_member_that_speaks_to_somebody_has_not_failed_those_who_leave() -> None:
+    one = new(timeouts={"first_token": 30})
+    for begun in (0.0, 30.0, 60.0, 90.0):
+        leaving, other = begin(one, begun), begin(one, begun + 20)
+        other.end(USAGE, begun + 25)
+        leaving.give_up(USAGE, begun + 28)
+        begin(one, begun + 28).call_off(USAGE, begun + 29)
+    assert not one.record.failures
 
 
 def test_what_it_has_done_can_be_seen() -> None:

@@ -42,6 +42,8 @@ class Clients:
         self.made: list[int] = []
         self.closed: list[str] = []
         self.trouble = ""
+        self.gate = asyncio.Event()  # to end a connection takes until it is open
+        self.gate.set()
 
     def __call__(self, model: Model) -> Client:
         if self.trouble:
@@ -52,6 +54,7 @@ class Clients:
         class Remembered(Client):
             async def close(self) -> None:
                 remembering.closed.append(model.name)
+                await remembering.gate.wait()
                 await super().close()
 
         return Remembered(model.model_copy(update={"ca_file": None}))
@@ -110,6 +113,22 @@ async def test_an_answer_is_ended_by_the_member_that_began_it_although_that_is_g
     assert house.clients.closed == ["a"]
 
 
+async def test_connections_of_members_that_are_gone_are_ended_although_the_asker_leaves(file: Path) -> None:
+    house = House(file, Stage(a=says("a"), b=says("b"), c=says("c")), block("a") + block("b", "group = 1"))
+    await said(house.pool)
+    house.pool._crew.all()[1].client()
+    house.write(block("c"))
+    house.clients.gate.clear()
+    leaving = asyncio.create_task(said(house.pool))
+    while not house.clients.closed:
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    house.clients.gate.set()
+    await house.pool.close()
+    assert house.clients.closed == ["a", "b"]
+
+
 async def test_what_is_known_of_a_member_stays_when_others_change(file: Path) -> None:
     stage = Stage(a=fails(Fault.CONNECT), b=says("b"))
     house = House(file, stage, block("a") + block("b", "group = 1"))
@@ -118,7 +137,47 @@ async def test_what_is_known_of_a_member_stays_when_others_change(file: Path) ->
     house.write(block("a") + block("b", "group = 2"))
     await said(house.pool)
     states = {one.name: (one.state, one.requests) for one in house.pool.state()}
-    assert states == {"a": (State.OPEN, 3), "b": (State.READY, 1)}
+    assert states == {"a": (State.OPEN, 3), "b": (State.READY, 4)}
+
+
+@pytest.mark.parametrize("edit", ["[pool]\nhedge_seconds = 5\n", "weight = 2\n", "limits = {concurrent = 9}\n"])
+async def test_a_pause_outlives_an_edit_that_leaves_the_server_as_it_is(file: Path, edit: str) -> None:
+    stage = Stage(a=fails(Fault.RATE_LIMITED, retry_after=60.0))
+    house = House(file, stage, block("a"))
+    with pytest.raises(ModelUnavailableError):
+        await said(house.pool)
+    house.write(edit + block("a") if "[pool]" in edit else block("a", edit))
+    with pytest.raises(ModelUnavailableError, match="a: has asked for a pause"):
+        await said(house.pool)
+    assert stage.calls == {"a": 1}
+
+
+async def test_limits_hold_over_edits_and_count_what_was_spent_before(file: Path) -> None:
+    gate = asyncio.Event()
+    stage = Stage(a=gated(gate, says("a")))
+    house = House(file, stage, block("a", "limits = {concurrent = 1}"))
+    first = asyncio.create_task(said(house.pool))
+    await asyncio.sleep(0)
+    house.write("[pool]\nqueue_seconds = 0\n" + block("a", "weight = 2\nlimits = {concurrent = 1}"))
+    with pytest.raises(ModelUnavailableError, match="a: busy"):
+        await asyncio.wait_for(said(house.pool), 5)
+    house.write("[pool]\nqueue_seconds = 0\n" + block("a", "limits = {requests_per_minute = 2}"))
+    gate.set()
+    await asyncio.gather(first, said(house.pool), said(house.pool))
+    house.write("[pool]\nqueue_seconds = 0\n" + block("a", "limits = {requests_per_minute = 1}"))
+    with pytest.raises(ModelUnavailableError, match="a: at its limit for this minute"):
+        await said(house.pool)
+
+
+async def test_edits_do_not_renew_what_retries_have_used_up(file: Path) -> None:
+    stage = Stage(a=fails(Fault.GARBAGE), b=says("b"))
+    rules = "[pool]\nretry_ratio = 0\nretry_reserve = 1\n"
+    both = block("a") + block("b", "group = 1")
+    house = House(file, stage, rules + both)
+    assert (await said(house.pool)).text == "b"
+    house.write(f"{rules}attempts = 2\n{both}")
+    with pytest.raises(ModelUnavailableError):
+        await said(house.pool)
 
 
 async def test_a_member_that_was_changed_is_tried_at_once(file: Path) -> None:

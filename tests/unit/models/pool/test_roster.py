@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -162,3 +163,23 @@ def test_models_beside_the_file_do_without_it(file: Path, clock: Clock) -> None:
     roster = roster_of(file, clock, fixed=Models(pool=Pool(attempts=2), models=(member("llm"),)))
     assert names(roster) == ["llm"]
     assert roster.current().pool.attempts == 2
+
+
+def test_a_version_that_could_not_be_read_for_a_moment_is_read_at_the_next_look(
+    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, "a")
+    roster = roster_of(file, clock)
+    write(file, "a", "b")
+
+    def too_many(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", too_many)
+        clock.now += CHECK_SECONDS
+        assert names(roster) == ["a"]
+        assert "Too many open files" in str(roster.trouble)
+    clock.now += CHECK_SECONDS
+    assert names(roster) == ["a", "b"]
+    assert roster.trouble is None

@@ -259,6 +259,19 @@ async def test_closing_leaves_an_answer_its_time(opened: Opening) -> None:
         assert all(each.is_closed for each in client._connections.values())
 
 
+async def test_closing_right_behind_an_answer_ends_its_connection(server: Misbehaving) -> None:
+    server.sound.between = 0.05  # so that the last bytes come behind what ends the answer
+    model = member(server.url)
+    client = Client(model)
+    async with aclosing(open_chat(model, QUESTION, client)) as events:
+        async for event in events:
+            if isinstance(event, Ended):
+                (connections,) = client._connections.values()
+                assert connections.is_draining
+                await client.close()
+    assert connections.is_closed
+
+
 async def test_a_rotated_key_is_read_again(server: Misbehaving, opened: Opening, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("old\n")
@@ -289,6 +302,25 @@ async def test_a_key_of_the_environment_is_read_each_time(
     monkeypatch.setenv("TEST_MODEL_KEY", KEY)
     server.key = KEY
     assert (await talked(model, QUESTION, client)).ended
+
+
+async def test_the_key_that_was_sent_is_not_told_although_there_is_another_by_then(
+    server: Misbehaving, opened: Opening, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    model = member(server.url, key_file=file)
+    client = opened(model)
+
+    def rotated(asked: Asked, sound: Sound) -> Reply:
+        file.write_text("another")
+        assert client._key.read() == "another"  # for another request
+        return Reply.error(401, f"Incorrect API key provided: {asked.headers['authorization']}")
+
+    monkeypatch.setitem(FAULTS, "rotated", rotated)
+    server.fault = "rotated"
+    heard = await talked(model, QUESTION, client)
+    assert "Incorrect API key provided: Bearer ***" in str(heard.fault)
 
 
 @pytest.mark.parametrize("content", ["", "two\nlines", "kéy", "tab\there"])

@@ -13,11 +13,12 @@ from model_faults import FAULTS
 from model_replies import DIMENSION, Asked, Reply, Sound, vector_of
 from unit.models.protocols.conftest import Opening, member
 
-from ragstone.domain import EmbeddingModel, Usage
+from ragstone.domain import EmbeddingModel, Matrix, Usage
 from ragstone.errors import ModelUnavailableError, PromptTooLongError
 from ragstone.fakes.models import WordTokenizer
 from ragstone.models.faults import Fault, MemberError
 from ragstone.models.protocols import Client
+from ragstone.models.protocols import embedder as embedder_module
 from ragstone.models.protocols.classifier import EndpointClassifier
 from ragstone.models.protocols.embedder import EndpointEmbedder
 from ragstone.models.protocols.reranker import EndpointReranker
@@ -136,26 +137,72 @@ async def test_documents_wait_for_a_server_that_says_when_and_questions_do_not(
 ) -> None:
     embedder, team = embedding()
     server.script.extend(["429-soon", "429-soon"])
-    assert (await embedder.embed_passages(["a"])).shape == (1, DIMENSION)
+    assert (await embedder.patient().embed_passages(["a"])).shape == (1, DIMENSION)
     assert len(team.asked_for) == 3
-    server.script.append("429-soon")
+    for ask in (embedder.embed_queries, embedder.embed_passages):  # an answer embeds the passages that it rests on
+        server.script.append("429-soon")
+        with pytest.raises(ModelUnavailableError):
+            await ask(["a"])
+    assert len(team.asked_for) == 5
+
+
+async def test_a_request_that_has_to_wait_leaves_the_answers_of_the_others(
+    embedding: Embedding, server: Misbehaving
+) -> None:
+    embedder, _ = embedding()
+    server.script.extend(["", "429-soon", "", ""])
+    texts = [f"text {number}" for number in range(128)]
+    matrix = await embedder.patient().embed_passages(texts)
+    np.testing.assert_allclose(matrix, [unit(text) for text in texts], atol=1e-6)
+    assert server.faults == {"": 4, "429-soon": 1}, "texts were paid for twice"
+
+
+class Rationed:
+    """A team that can be asked again at once and answers every so many requests, each of which takes 100 seconds."""
+
+    def __init__(self, every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.model = member("http://127.0.0.1:1/v1", kind="embedding", dimension=DIMENSION)
+        self.asked = 0
+        self._every = every
+        self._client = Client(self.model)
+        monkeypatch.setattr(embedder_module, "embed", self._embed)
+        monkeypatch.setattr(embedder_module, "_SHORTEST_WAIT", 0.0)
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.0 * self.asked)
+
+    async def call(self, ask: Callable[[Model, Client], Awaitable[tuple[T, Usage]]], tokens: int) -> T:
+        assert tokens
+        self.asked += 1
+        if self.asked % self._every:
+            raise ModelUnavailableError("Its minute is used up", retry_after=0.0)
+        value, _ = await ask(self.model, self._client)
+        return value
+
+    async def _embed(self, _: Model, texts: Sequence[str], __: Client) -> tuple[Matrix, Usage]:
+        return np.ones((len(texts), DIMENSION), np.float32), Usage(calls=1)
+
+
+async def test_documents_wait_for_as_long_as_some_of_their_requests_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    team = Rationed(3, monkeypatch)
+    matrix = await EndpointEmbedder(team).patient().embed_passages(["text"] * 256)
+    assert matrix.shape == (256, DIMENSION)
+    assert team.asked == 24
+
+
+async def test_documents_wait_no_longer_for_a_server_that_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    team = Rationed(1000, monkeypatch)
     with pytest.raises(ModelUnavailableError):
-        await embedder.embed_queries(["a"])
+        await EndpointEmbedder(team).patient().embed_passages(["text"] * 256)
+    assert team.asked < 10
 
 
 async def test_nobody_waits_for_a_server_that_does_not_say_when(embedding: Embedding, server: Misbehaving) -> None:
     embedder, team = embedding()
     server.script.append("500")
     with pytest.raises(ModelUnavailableError):
-        await embedder.embed_passages(["a"])
+        await embedder.patient().embed_passages(["a"])
     assert len(team.asked_for) == 1
-
-
-async def test_a_thread_beside_the_event_loop_can_embed(embedding: Embedding) -> None:
-    embedder, _ = embedding()
-    await embedder.embed_queries(["the loop is known from here on"])
-    matrix = await asyncio.to_thread(embedder.embed, ["one text"])
-    np.testing.assert_allclose(matrix, [unit("one text")], atol=1e-6)
 
 
 def test_tokens_are_counted_or_estimated(embedding: Embedding) -> None:

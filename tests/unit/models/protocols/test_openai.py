@@ -187,6 +187,13 @@ async def test_streams_are_read_with_every_line_break(
     assert heard.ended
 
 
+async def test_a_character_that_no_database_keeps_is_not_heard(
+    telling: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(monkeypatch, chunk({"content": "All\0 of "}), chunk({"content": "it.\0"}, "stop"))
+    assert (await talk(member(telling.url))).text == "All of it."
+
+
 @pytest.mark.parametrize("behind", [[], [b"data: [DONE]\n\n"], [b"data: [DONE]"]], ids=["nothing", "done", "half"])
 async def test_a_reason_to_stop_is_an_end(
     telling: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch, behind: list[bytes]
@@ -221,6 +228,33 @@ async def test_a_usage_that_never_comes_is_estimated(
     assert (heard.text, heard.end.usage.output_tokens) == ("All.", 1)
 
 
+@pytest.mark.parametrize("end", [End.CUT, End.STALL])
+async def test_an_answer_that_stops_at_every_word_is_whole_only_if_its_stream_is(
+    telling: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch, end: End
+) -> None:
+    # As gateways before Gemini send it: each chunk has a reason to stop, with the usage so far.
+    one = chunk({"content": "Do "}, "stop") + event({"choices": [], "usage": None})
+    two = event({"choices": [{"delta": {"content": "not."}, "finish_reason": "stop"}], "usage": USAGE})
+    for events, fault in (
+        ([one, two], Fault.CUT if end is End.CUT else Fault.TIMEOUT_BETWEEN),
+        ([one, two, b"data: [DONE]\n\n"], None),
+    ):
+        reply = Reply([(0.0, each) for each in events], kind="text/event-stream", chunked=True, end=end)
+        monkeypatch.setitem(FAULTS, "told", lambda *_, reply=reply: reply)
+        heard = await talk(member(telling.url, {"between_tokens": 0.2}))
+        assert heard.text == "Do not."
+        assert (heard.error and heard.error.fault) == fault
+
+
+async def test_words_behind_a_reason_to_stop_and_its_usage_are_heard(
+    telling: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = {"delta": {"content": "word "}, "finish_reason": "stop"}
+    tell(monkeypatch, *[event({"choices": [choice], "usage": USAGE})] * 3, b"data: [DONE]\n\n")
+    heard = await talk(member(telling.url))
+    assert (heard.text, heard.end.usage.output_tokens) == ("word word word ", 200)
+
+
 async def test_a_stream_may_end_without_a_reason_if_it_says_so(
     telling: Misbehaving, talk: Talking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +279,7 @@ async def test_azures_first_chunk_has_no_choice(
         ({"message": "maximum context length is 9", "code": 400}, Fault.TOO_LONG),
         ({"message": "no", "code": "400"}, Fault.REFUSED),
         ({"message": "quota", "type": "insufficient_quota", "code": 429}, Fault.UNAUTHORIZED),
+        ({"message": "input flagged", "code": 403, "metadata": {"reasons": ["violence"]}}, Fault.REFUSED),
         ("it broke", Fault.SERVER_ERROR),
         ({}, Fault.CUT),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -213,6 +214,10 @@ CATEGORIES: Mapping[str, tuple[Mapping[str, object], list[dict[str, float]]]] = 
         outputs({"name": "output-0", "datatype": "INT64", "shape": [2], "data": [1, 0]}),
         [{"bad": 1}, {"good": 1}],
     ),
+    "classes that have no label": (
+        outputs({"name": "output-0", "datatype": "INT64", "shape": [2], "data": [1_000_000, 1]}),
+        [{"1000000": 1}, {"bad": 1}],
+    ),
     "objects as Python writes them, as KServe does": (
         outputs(
             {
@@ -293,3 +298,42 @@ async def test_a_server_without_metadata_is_asked_all_the_same(server: Misbehavi
     model = classifying(server)
     found, _ = await classify(model, TEXTS[:1], opened(model))
     assert set(found[0]) == {"0", "1"}
+
+
+@pytest.mark.parametrize("faults", [["500"], ["502"], ["404", "404"], ["400", "400"]], ids=str)
+async def test_labels_that_a_server_could_not_tell_while_it_started_are_asked_for_again(
+    server: Misbehaving, opened: Opening, faults: list[str]
+) -> None:
+    model = classifying(server)
+    client = opened(model)
+    server.script.extend(faults)
+    with suppress(MemberError):
+        await classify(model, TEXTS[:1], client)
+    found, _ = await classify(model, TEXTS[:1], client)
+    assert set(found[0]) == {"good", "bad"}
+
+
+async def test_a_server_that_works_without_metadata_is_asked_for_it_once(server: Misbehaving, opened: Opening) -> None:
+    model = classifying(server)
+    client = opened(model)
+    server.script.append("404")
+    for _ in range(3):
+        await classify(model, TEXTS[:1], client)
+    assert server.calls["v2/models/classifier"] == 1
+
+
+async def test_the_name_of_a_tensor_that_a_server_could_not_tell_is_asked_for_again(
+    server: Misbehaving, opened: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(asked: Asked, sound: Sound) -> Reply:
+        return Reply.json({"inputs": [{"name": "text"}]}) if asked.method == "GET" else sound.reply(asked)
+
+    monkeypatch.setitem(FAULTS, "named", named)
+    server.fault = "named"
+    server.script.append("500")
+    model = embedding(server.host, protocol="open-inference")
+    client = opened(model)
+    for _ in range(2):
+        await embed(model, TEXTS, client)
+    names = [asked.body["inputs"][0]["name"] for asked in server.requests if asked.method == "POST"]
+    assert names == ["input-0", "text"]

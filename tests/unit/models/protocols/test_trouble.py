@@ -34,6 +34,15 @@ WORDS = [
         Fault.UNKNOWN_MODEL,
     ),
     (400, {"error": {"code": "content_filter", "message": "The response was filtered"}}, Fault.REFUSED),
+    (
+        403,
+        {"error": {"message": "Your resource has been blocked for behavior that may violate our content policy."}},
+        Fault.UNAUTHORIZED,
+    ),
+    # OpenRouter
+    (403, {"error": {"code": 403, "message": "X requires moderation. Your input was flagged."}}, Fault.REFUSED),
+    (403, {"error": {"code": 403, "message": "No.", "metadata": {"flagged_input": "My account..."}}}, Fault.REFUSED),
+    (403, {"error": {"code": 403, "message": "Key limit exceeded", "metadata": {}}}, Fault.UNAUTHORIZED),
     # vLLM
     (400, {"object": "error", "message": "maximum context length is 4096 tokens", "code": 400}, Fault.TOO_LONG),
     (
@@ -89,6 +98,13 @@ def test_what_was_asked_is_not_told(said: str) -> None:
     error = refusal(SPEAKER, 400, {}, json.dumps({"error": {"message": said}}).encode())
     assert "Agathe" not in str(error)
     assert "repeats what it was asked" in error.why
+
+
+def test_the_input_that_was_flagged_is_not_told() -> None:
+    flagged = {"message": "Your input was flagged", "metadata": {"flagged_input": "goats", "reasons": ["violence"]}}
+    error = refusal(SPEAKER, 403, {}, json.dumps({"error": flagged}).encode())
+    assert "Your input was flagged" in str(error)
+    assert "goats" not in str(error)
 
 
 def test_long_and_unprintable_reasons_are_cut() -> None:
