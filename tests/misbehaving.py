@@ -117,9 +117,11 @@ class Misbehaving:
     async def _kill(self) -> None:
         if self._server:
             self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        while self._writers:
+        quiet = 0
+        while quiet < 5:  # looks in a row: what was accepted in this very moment comes in a little later
+            for writer in list(self._writers):
+                writer.transport.abort()
+            quiet = 0 if self._writers else quiet + 1
             await asyncio.sleep(0.001)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
