@@ -139,8 +139,10 @@ class Misbehaving:
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
         finally:
-            self._writers.discard(writer)
             writer.close()
+            with suppress(OSError):  # TLS and unread words take their time, which `kill` does not give them
+                await writer.wait_closed()
+            self._writers.discard(writer)
 
     async def _answer(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Returns whether the connection can be used again."""

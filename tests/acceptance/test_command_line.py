@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -186,6 +187,32 @@ def test_a_file_that_cannot_be_read_is_reported_and_the_others_go_on(library: Ra
     for name in ("empty.txt", "broken.pdf", "binary.txt"):
         assert sum(name in line for line in outcome.out.splitlines()) == 1
     assert "Traceback" not in outcome.out + outcome.err
+
+
+def test_names_of_files_are_shown_and_do_nothing_whatever_their_bytes(fresh: Ragstone, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in (b"caf\xe9.txt", b"red \x1b[31m.txt", "“quoted”.txt".encode()):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text("The obelisk is polished with emery.")
+    with fresh.serving():
+        report = fresh("ingest", folder, "--store", "[/x] y", "--json").json
+        assert (report["added"], report["failed"]) == (3, [])
+        again = fresh("ingest", folder, "--store", "[/x] y")
+        assert (again.status, "--store '[/x] y'" in again.out) == (0, True)
+        assert fresh("status").status == 0
+        plain = Ragstone(fresh.home, {**fresh.extra, "PYTHONIOENCODING": "ascii"}, fresh.keys)
+        shown = plain("search", "obelisk", "--store", "[/x] y")
+    assert "\x1b" not in shown.out
+    assert "caf\\xe9.txt" in shown.out
+    assert "?quoted?.txt" in shown.out
+
+
+def test_attributes_that_only_python_takes_for_equal_are_changed(fresh: Ragstone, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("The obelisk is polished with emery.")
+    with fresh.serving():
+        assert fresh("ingest", tmp_path, "--attribute", "flag=1", "--json").json["added"] == 1
+        assert fresh("ingest", tmp_path, "--attribute", "flag=true", "--json").json["replaced"] == 1
+        assert fresh("search", "obelisk", "--filter", "flag=true", "--json").json["hits"]
 
 
 def test_a_path_that_does_not_exist_is_said(library: Ragstone, tmp_path: Path) -> None:

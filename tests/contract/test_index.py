@@ -156,6 +156,8 @@ FILTERS = {
     "gt": (_is(Comparison.GT, "year", 2023), "c"),
     "gte": (_is(Comparison.GTE, "year", 2023), "bc"),
     "gte fraction": (_is(Comparison.GTE, "year", 2023.5), "c"),
+    "gte number of 16 digits": (_is(Comparison.GTE, "at", 1712345678.123456), "a"),
+    "lt number of 16 digits": (_is(Comparison.LT, "at", 1712345678.123456), ""),
     "lt": (_is(Comparison.LT, "year", 2023), "a"),
     "lte": (_is(Comparison.LTE, "year", 2023), "ab"),
     "lt text by code point": (_is(Comparison.LT, "team", "a"), "d"),
@@ -179,7 +181,7 @@ FILTERS = {
     "quotes and signs are text": (_is(Comparison.EQ, "team'; --", "x"), ""),
 }
 ATTRIBUTES: dict[str, dict[str, AttributeValue]] = {
-    "a": {"year": 2022},
+    "a": {"year": 2022, "at": 1712345678.123456},
     "b": {"year": 2023, "team": "north", "draft": False},
     "c": {"year": 2024, "team": "north", "draft": True},
     "d": {"year": "2023", "team": "South"},

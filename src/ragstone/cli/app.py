@@ -79,7 +79,8 @@ def main() -> None:
     logging.getLogger("ragstone").addHandler(logging.NullHandler())
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Into a pipe, whole blocks would be written: what was printed first would come behind the notes on stderr.
-        sys.stdout.reconfigure(line_buffering=True)
+        # And what a terminal's encoding has no sign for, a quotation mark mostly, is no reason to say nothing.
+        sys.stdout.reconfigure(line_buffering=True, errors="replace")
     try:
         app()
     except RagstoneError as error:

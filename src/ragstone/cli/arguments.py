@@ -35,12 +35,18 @@ _COMPARISONS = {
     "<": Comparison.LT,
     "<=": Comparison.LTE,
 }
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 _CONDITION = re.compile(r"([^=!<>]+)(!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
 def settings() -> Settings:
     """The settings in force."""
     return load().settings
+
+
+def harmless(text: str) -> str:
+    """Text of documents and names of files, without what would make a terminal do something."""
+    return text.translate(_CONTROLS)
 
 
 def log_to_stderr(*, tasks: bool) -> None:

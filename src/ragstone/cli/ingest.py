@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from rich.text import Text
 
 from ragstone import bootstrap
 from ragstone.access.askers import is_principal
-from ragstone.cli.arguments import JsonOption, StoreOption, attributes_of, notes, out, run, settings
+from ragstone.cli.arguments import JsonOption, StoreOption, attributes_of, harmless, notes, out, run, settings
 from ragstone.domain import Attributes
 from ragstone.ingest.report import Report
 from ragstone.settings import Settings
@@ -141,14 +142,14 @@ def _print(report: Report, store: str) -> None:
     table.add_row("[red]failed[/]" if report.failed else "failed", f"{len(report.failed):,}")
     out.print(table)
     for file, warning in report.warnings[:_SHOWN]:
-        out.print(Text.assemble(("note   ", "yellow"), f"{file}: {warning}"))
+        out.print(Text.assemble(("note   ", "yellow"), harmless(f"{file}: {warning}")))
     for _, error in report.failed[:_SHOWN]:
-        out.print(Text.assemble(("failed ", "red"), str(error)))
+        out.print(Text.assemble(("failed ", "red"), harmless(str(error))))
     hidden = max(0, len(report.failed) - _SHOWN) + max(0, len(report.warnings) - _SHOWN)
     if hidden:
         out.print(f"and {hidden:,} more; --json lists them all")
     if report.done > len(report.failed):
-        out.print(f"Ask it: ragstone ask --store {store} 'your question'", style="dim")
+        out.print(Text(f"Ask it: ragstone ask --store {shlex.quote(store)} 'your question'", style="dim"))
 
 
 def _as_json(report: Report) -> dict[str, object]:

@@ -21,8 +21,8 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         print(json.dumps(found, default=str))  # noqa: T201
         return
-    out.print(f"home      {found['home']}")
-    out.print(f"database  {found['database']}")
+    out.print(Text(f"home      {found['home']}"))
+    out.print(Text(f"database  {found['database']}"))
     stores, queue = found["stores"], found["queue"]
     assert isinstance(stores, list)
     assert isinstance(queue, list)

@@ -102,7 +102,7 @@ def limits_(
 def revoke(key: KeyArgument, tenant: TenantOption = bootstrap.TENANT) -> None:
     """Let a key open nothing from the next request on."""
     run(_revoke(settings(), tenant, key))
-    notes.print(f"{key} is revoked.")
+    notes.print(f"{key} is revoked.", markup=False)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.text import Text
 
-from ragstone.cli.arguments import notes, out
+from ragstone.cli.arguments import harmless, notes, out
 from ragstone.domain import Answer, AnswerEvent, Cited, GroundingStatus, Hit, Wrote
 
 _NEAREST = 3  # passages that are shown instead of an answer
@@ -23,7 +23,7 @@ class Telling:
     def tell(self, event: AnswerEvent) -> None:
         """Print what this adds: words, and the number of what they rest on."""
         if isinstance(event, Wrote):
-            out.print(Text(event.text, style="bold"), end="")
+            out.print(Text(harmless(event.text), style="bold"), end="")
         elif isinstance(event, Cited):
             self._cited += 1
             out.print(Text(f" [{self._cited}]", style="bold"), end="")
@@ -39,7 +39,7 @@ def print_answer(answer: Answer) -> None:
     for number, citation in reversed(list(enumerate(answer.citations, 1))):
         text = f"{text[: citation.answer_index]} [{number}]{text[citation.answer_index :]}"
     found = answer.status is not GroundingStatus.INSUFFICIENT_EVIDENCE
-    out.print(Text(text, style="bold" if found else "yellow"))
+    out.print(Text(harmless(text), style="bold" if found else "yellow"))
     print_sources(answer)
 
 
@@ -80,9 +80,9 @@ def print_hits(hits: Sequence[Hit]) -> None:
 
 def _place(filename: str, page: int | None, heading: tuple[str, ...]) -> str:
     parts = [filename, f"page {page}" if page else "", " > ".join(heading)]
-    return " · ".join(part for part in parts if part)
+    return harmless(" · ".join(part for part in parts if part))
 
 
 def _excerpt(text: str, most: int = 240) -> str:
-    line = " ".join(text.split())
+    line = harmless(" ".join(text.split()))
     return line if len(line) <= most else line[: most - 1].rsplit(" ", 1)[0] + "…"

@@ -134,5 +134,9 @@ async def _read(
 
 
 async def _write(belt: asyncio.Queue[Parcel | None], write: Callable[[Parcel], Awaitable[None]]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
     while (parcel := await belt.get()) is not None:
         await write(parcel)
+        if task.cancelling():  # something further down has taken the cancellation for its own: nobody fills the belt
+            raise asyncio.CancelledError

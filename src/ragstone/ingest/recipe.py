@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from ragstone.domain import Attributes, Chunking, Document, Known
 from ragstone.ingest import read
@@ -25,7 +27,7 @@ class Recipe:
         same = (
             stored
             and stored.pipeline == self._pipeline
-            and stored.attributes == self._attributes(file)
+            and _exactly(stored.attributes) == _exactly(self._attributes(file))
             and stored.readers == self._readers(stored)
         )
         return Job(
@@ -42,7 +44,7 @@ class Recipe:
         """The document that a file became."""
         return Document(
             source=file.source,
-            filename=file.path.name,
+            filename=PurePath(file.source).name,  # which can be written, unlike some names of files
             content_hash=opened.content_hash,
             pipeline=self._pipeline,
             size=opened.size,
@@ -62,4 +64,9 @@ class Recipe:
         return tuple(sorted(set(self.readers)))
 
     def _attributes(self, file: SourceFile) -> Attributes:
-        return {"path": file.relative, "type": file.path.suffix.lstrip(".").lower(), **self.attributes}
+        return {"path": file.relative, "type": PurePath(file.source).suffix.lstrip(".").lower(), **self.attributes}
+
+
+def _exactly(attributes: Attributes) -> str:
+    """What tells attributes apart that Python takes for equal, such as 1 and true."""
+    return json.dumps(attributes, sort_keys=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ _WORD = re.compile(r"\w+")
 
 def phrases(question: str, languages: Sequence[str]) -> list[str]:
     """Every two neighbouring words that say something, with what stands between them: "cost of sales"."""
+    question = normalize("NFKC", question)
     words = [
         word for word in _WORD.finditer(question) if all(analyzer.terms(word[0], language) for language in languages)
     ]
@@ -35,4 +37,4 @@ def shares(wanted: Sequence[str], texts: Sequence[str]) -> npt.NDArray[np.float6
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
+    return " ".join(normalize("NFKC", text).lower().split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -80,6 +81,21 @@ async def test_what_a_writer_raises_comes_out_as_itself_and_ends_the_rest() -> N
     with pytest.raises(DatabaseUnavailableError):
         await asyncio.wait_for(carry(FILES, job, readers(Reader(), Reader()), write), 10)
     assert written < len(FILES)
+
+
+async def test_a_writer_that_does_not_notice_its_cancellation_keeps_nobody_waiting() -> None:
+    begun = asyncio.Event()
+
+    async def write(parcel: Parcel) -> None:
+        await texts(parcel, Report())
+        if begun.is_set():
+            raise DatabaseUnavailableError("The connection to the database broke")
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    with pytest.raises(DatabaseUnavailableError):
+        await asyncio.wait_for(carry(FILES, job, readers(Reader(), Reader()), write), 10)
 
 
 async def test_an_error_in_the_middle_of_a_file_reaches_its_writer_behind_no_batch_of_it_counted_twice() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pytest
 
 from ragstone.retrieve.phrases import phrases, shares
@@ -17,6 +19,12 @@ def test_less_than_two_words_that_say_something_form_no_phrase(question: str) ->
 
 def test_a_phrase_is_wanted_only_once() -> None:
     assert phrases("red fox, red fox", ["english"]) == ["red fox", "fox, red"]
+
+
+def test_the_same_letters_are_found_however_they_are_composed() -> None:
+    composed, apart = normalize("NFC", "Café über Schloß"), normalize("NFD", "Café über Schloß")
+    for question, text in ((composed, apart), (apart, composed), (apart, apart)):
+        assert shares(phrases(question, ["english"]), [text]).tolist() == [1.0]
 
 
 def test_a_text_has_the_share_of_the_phrases_that_stand_in_it_whatever_its_case_and_blanks() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from psycopg.types.json import Jsonb
 
 from ragstone.domain import AttributeValue, Comparison, Compound, Condition, Filter
@@ -37,10 +39,12 @@ def _ordered(found: str, operator: str, value: AttributeValue, parameters: dict[
     if isinstance(value, bool):
         return "false"
     kind, cast = ("string", 'text COLLATE "C"') if isinstance(value, str) else ("number", "numeric")
+    # As a float, PostgreSQL would round it to 15 digits, and the attribute has all of them.
+    bound = Decimal(repr(value)) if isinstance(value, float) else value
     # CASE: nothing else keeps PostgreSQL from casting a text to a number before its kind is known.
     return (
         f"CASE WHEN jsonb_typeof({found}) = '{kind}' "
-        f"THEN ({found} #>> '{{}}')::{cast} {operator} {_parameter(value, parameters)}::{cast} ELSE false END"
+        f"THEN ({found} #>> '{{}}')::{cast} {operator} {_parameter(bound, parameters)}::{cast} ELSE false END"
     )
 
 

@@ -61,6 +61,9 @@ async def tunnels(port: int, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Asyn
         for writer in writers:
             writer.transport.abort()
         await asyncio.gather(*filter(None, conversations))
+        for writer in writers:
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def test_tls_goes_through_the_proxy_of_the_environment_and_ends_at_the_server(
