@@ -119,9 +119,12 @@ class Misbehaving:
             self._server.close()
         quiet = 0
         while quiet < 5:  # looks in a row: what was accepted in this very moment comes in a little later
-            for writer in list(self._writers):
-                writer.transport.abort()
-            quiet = 0 if self._writers else quiet + 1
+            # All that the loop has: those as well that are still shaking hands, or saying good-bye.
+            transports: Mapping[int, Any] = self._loop._transports  # type: ignore[attr-defined]
+            still = [one for one in list(transports.values()) if one._sock is not None]
+            for transport in still:
+                transport.abort()
+            quiet = 0 if still or self._writers else quiet + 1
             await asyncio.sleep(0.001)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

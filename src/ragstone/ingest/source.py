@@ -65,52 +65,49 @@ def walk(paths: Sequence[Path], supported: Callable[[Path], bool]) -> Walk:
     found = Walk()
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100  Path.resolve would follow links
-        if path.is_dir():
-            found.roots.append(SourceFile(path, path).source)
-            found.files.extend(_folder(path, path, supported, found, set()))
-        elif path.exists():
-            found.files.append(SourceFile(path, path))
-        else:
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a NUL is no name
             missing = UnreadableFileError(f"{given} does not exist", remedy="Check the path")
             found.failed.append((str(given), missing))
+        except OSError as error:
+            _report(path, path, error, found)
+        else:
+            if stat.S_ISDIR(mode):
+                found.roots.append(SourceFile(path, path).source)
+                found.files.extend(_folder(path, supported, found))
+            else:
+                found.files.append(SourceFile(path, path))
     return found
 
 
-def _folder(
-    folder: Path, root: Path, supported: Callable[[Path], bool], found: Walk, visited: set[tuple[int, int]]
-) -> Iterator[SourceFile]:
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield from _report(folder, root, error, found)
-        return
-    if (status.st_dev, status.st_ino) in visited:
-        return
-    visited.add((status.st_dev, status.st_ino))
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        path = Path(entry.path)
+def _folder(root: Path, supported: Callable[[Path], bool], found: Walk) -> Iterator[SourceFile]:
+    visited: set[tuple[int, int]] = set()
+    waiting = [root]  # not by recursion: folders may be nested more deeply than calls
+    while waiting:
+        path = waiting.pop()
         try:
-            mode = entry.stat().st_mode
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
+                identity = (status.st_dev, status.st_ino)
+                if identity not in visited and (path == root or path.name not in _SKIPPED_FOLDERS):
+                    visited.add(identity)
+                    inside = sorted(path.iterdir(), key=lambda inner: inner.name, reverse=True)
+                    waiting.extend(inner for inner in inside if not inner.name.startswith("."))
+                continue
         except OSError as error:
-            yield from _report(path, root, error, found)
+            _report(path, root, error, found)
             continue
-        if stat.S_ISDIR(mode):
-            if entry.name not in _SKIPPED_FOLDERS:
-                yield from _folder(path, root, supported, found, visited)
-        elif stat.S_ISREG(mode) and supported(path):
+        if stat.S_ISREG(status.st_mode) and supported(path):
             yield SourceFile(path, root)
         else:
             found.skipped[path.suffix.lower() or "(none)"] += 1
 
 
-def _report(path: Path, root: Path, error: OSError, found: Walk) -> Iterator[SourceFile]:
+def _report(path: Path, root: Path, error: OSError, found: Walk) -> None:
     file = SourceFile(path, root)
     found.unseen.append(file.source)
     found.failed.append((file.source, unreadable(file.relative, error)))
-    return iter(())
 
 
 def unreadable(name: str, error: OSError) -> UnreadableFileError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import signal
 import sys
 import time
 from itertools import pairwise
@@ -175,6 +176,24 @@ async def test_leaving_a_file_in_the_middle_leaves_no_child_behind(tmp_path: Pat
         last = [message async for message in box.prepare(job(path))][-1]
         assert isinstance(last, Done)
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_that_asks_everyone_to_end_does_not_spoil_the_file_that_is_being_read(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Granite is hard.\n\n" * 500)
+    async with sandbox([sys.executable, "-m", "ragstone.worker.reader"], seconds=60) as box:
+        reading = box.prepare(job(path))
+        assert isinstance(await anext(reading), Opened)
+        child = box._process
+        assert child is not None
+        child.send_signal(number)
+        assert isinstance([message async for message in reading][-1], Done)
+        # It may have been done with that file before the signal came.
+        assert isinstance([message async for message in box.prepare(job(path))][-1], Done)
+        assert box._process is child
 
 
 async def test_a_file_that_needs_too_much_memory_costs_only_itself(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,31 @@ def test_a_missing_path_is_reported_and_removes_nothing(tmp_path: Path) -> None:
     found = walk([missing], supported)
     assert "does not exist" in str(found.failed[0][1])
     assert found.vanished([str(missing / "a.txt")]) == []
+
+
+def test_a_path_with_too_long_a_name_is_reported_and_the_others_are_walked(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    found = walk([tmp_path / ("a" * 300), tmp_path / "a\0b", tmp_path], supported)
+    assert [file.relative for file in found.files] == ["a.txt"]
+    assert ["cannot be opened" in str(error) for _, error in found.failed] == [True, False]
+
+
+def test_folders_nested_more_deeply_than_calls_are_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deepest = tmp_path
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        for _ in range(sys.getrecursionlimit() + 10):
+            Path("d").mkdir()
+            patch.chdir("d")
+            deepest /= "d"
+        Path("a.txt").write_text("deep")
+    found = walk([tmp_path], supported)
+    (deepest / "a.txt").unlink()
+    while deepest != tmp_path:  # rmtree is one of those who call themselves
+        deepest.rmdir()
+        deepest = deepest.parent
+    assert [file.path.name for file in found.files] == ["a.txt"]
+    assert not found.failed
 
 
 def test_only_files_below_a_walked_folder_can_vanish(tmp_path: Path) -> None:

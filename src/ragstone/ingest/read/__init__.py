@@ -14,7 +14,7 @@ from ragstone.ingest.read.source import Limits, Source
 
 __all__ = ["READER_VERSION", "Limits", "read", "supported"]
 
-READER_VERSION = "1"  # raise it when a reader yields another text or other blocks: documents are then read again
+READER_VERSION = "2"  # raise it when a reader yields another text or other blocks: documents are then read again
 
 
 def read(path: Path, data: bytes, limits: Limits = Limits()) -> Reading:  # noqa: B008  frozen

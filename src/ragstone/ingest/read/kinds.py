@@ -94,6 +94,7 @@ _UNMISTAKABLE = tuple(pair for pair in _SIGNATURES if not pair[0].isascii() or b
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # how a container begins
+_PDF_MARK = b"%PDF-"
 _PDF_HEADER_WITHIN = 1024  # bytes; readers of PDF tolerate garbage in front
 
 
@@ -107,7 +108,7 @@ def kind_of(source: Source) -> Kind:
     data = source.data
     if not data:
         raise source.unreadable("it is empty", "Fill it or remove it.")
-    if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
+    if _is_pdf(source):
         return Kind.PDF
     if data.startswith(ZIP):
         return kind_of_zip(source)
@@ -118,6 +119,12 @@ def kind_of(source: Source) -> Kind:
     if is_binary(data) or _looks_like(data, _UNMISTAKABLE):
         raise _binary(source)
     return _kind_of_text(source)
+
+
+def _is_pdf(source: Source) -> bool:
+    """Whether it begins as a PDF does; behind other bytes, the mark may be a word of a text about PDF."""
+    at = source.data.find(_PDF_MARK, 0, _PDF_HEADER_WITHIN + len(_PDF_MARK))
+    return at == 0 or (at > 0 and (EXTENSIONS.get(_extension(source)) is Kind.PDF or is_binary(source.data)))
 
 
 def _extension(source: Source) -> str:

@@ -7,12 +7,13 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.policy import Compat32
 from typing import TypeAlias
 
 from ragstone.domain import Reading
 from ragstone.errors import FileSkippedError, UnreadableFileError
 from ragstone.ingest.read.builder import Builder
-from ragstone.ingest.read.decode import declared
+from ragstone.ingest.read.decode import declared, decode
 from ragstone.ingest.read.source import Source
 from ragstone.ingest.read.tables import one_line
 from ragstone.ingest.read.webpage import write_html
@@ -23,9 +24,17 @@ Part: TypeAlias = "Message[str, str]"
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
 
+class _AsSent(Compat32):
+    """Keeps letters beyond ASCII that stand in a header field unencoded, as many programs send them."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002  the library's signature
+        """The value of a field, whose bytes came through as surrogates."""
+        return value if value.isascii() else decode(value.encode("utf-8", "surrogateescape")).text
+
+
 def read_mail(source: Source, read_attachment: ReadAttachment) -> Reading:
     """One message; attached files follow as sections of their own, those that cannot be read are named."""
-    message = message_from_bytes(source.data)
+    message = message_from_bytes(source.data, policy=_AsSent())
     builder = Builder("message/rfc822")
     fields = [(name, _header(message, name)) for name in _HEADERS]
     if not any(value for _, value in fields):
@@ -68,13 +77,21 @@ def _leaves(part: Part) -> Iterator[Part]:
 
 
 def _preferred(alternatives: list[Part]) -> Iterator[Part]:
-    """Plain text if it says anything, else the richest other form."""
-    for part in alternatives:
-        if part.get_content_type() == "text/plain" and _text(part).strip():
-            yield part
-            return
-    if alternatives:
-        yield from _leaves(alternatives[-1])
+    """Plain text if it says anything, else the richest other form; and the files that came with the others."""
+    if not alternatives:
+        return
+    plain = (part for part in alternatives if part.get_content_type() == "text/plain" and _text(part).strip())
+    chosen = next(plain, alternatives[-1])
+    yield from _leaves(chosen)
+    for other in alternatives:
+        if other is not chosen:
+            # Pictures without that disposition belong to the design of the form that was not chosen.
+            yield from (
+                leaf
+                for leaf in _leaves(other)
+                if leaf.get_content_disposition() == "attachment"
+                or (leaf.get_filename() and leaf.get_content_maintype() != "image")
+            )
 
 
 def _sorted(message: Part) -> tuple[list[Part], list[Part]]:

@@ -1,7 +1,7 @@
 """Blanks out what is no text in a Markdown file, line by line, so that line numbers stay true.
 
 Masked are front matter, HTML comments, lines of nothing but tags, imports and exports, and the fences of
-admonitions (`:::note`, `!!! note`), whose content then parses as the Markdown that it is.
+admonitions (`:::note`, `!!! note`), whose title and content then parse as the Markdown that they are.
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?![ \t]*\n)(.*?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_KEY = re.compile(r"[\"']?[\w.$@/-]+(?: [\w.-]+){0,3}[\"']?[ \t]*(?:=.*|:(?:[ \t].*)?)")
+_BESIDE_KEYS = re.compile(r"[ \t#\[\]{}].*|-(?:[ \t].*)?")  # what is indented, comments, items, brackets
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})")
-_MODULE = re.compile(r"(?:import\s.*\sfrom\s|import\s+['\"]|export\s+(?:const|default|function|let)\s)")
+_IMPORT = re.compile(r"import\s(?:[^'\"]*\sfrom)?\s*(['\"])[^'\"]+\1\s*;?\s*")  # in quotes: prose has none
+_EXPORT = re.compile(r"export\s+(?:const|default|function|let)\s")
 _TAG_LINE = re.compile(r"[ \t]*(?:</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?/?>[ \t]*)+")
 _TAG_BEGINS = re.compile(r"[ \t]*<[A-Z][\w.]*(?:\s[^<>]*)?$")
 _NEXT_TAG = re.compile(r"<[A-Z][\w.]*[^<>]*$")
 # Reference pages keep their text in attributes of components, one a line.
 _SPEAKS = re.compile(r"[ \t]*(?:name|title|label|type|required|default|summary|description|text)=[\"'].*\w{2}")
 _TAG_ENDS = re.compile(r"[ \t]*/?>[ \t]*")
-_DIRECTIVE = re.compile(r"[ \t]*:{3,}.*")
-_ADMONITION = re.compile(r"([ \t]*)(?:!!!|\?\?\?\+?|===)[ \t]+\S.*")
+# Behind the mark stand its type or attributes, if any, and then the title that a reader sees.
+_DIRECTIVE = re.compile(r"([ \t]*):{3,}[ \t]*(?:[\w.-]+|\{[^{}]*\})?(.*)")
+_ADMONITION = re.compile(r"([ \t]*)(?:(?:!!!|\?\?\?\+?)[ \t]+(?=\S)[^\s\"']*|===[ \t]+(?=\S))[ \t]*(.*)")
+_ATTRIBUTES = re.compile(r"\{[^{}]*\}")
+_TITLE = re.compile(r"\btitle=([\"'])(.+?)\1")
 _BEGINS_BLOCK = re.compile(r"[^\s\-*+>\d]")  # no list, quotation or code goes on here
 _INDENT = 4
 _PART = 256 * 1024  # characters
@@ -37,7 +43,7 @@ class Masked:
 
 def mask(text: str, *, mdx: bool) -> Masked:
     """What is left of a Markdown text when everything that is no text is blank."""
-    front = _FRONT_MATTER.match(text)
+    front = _front_matter(text)
     front_matter = front.group(2) if front else ""
     if front:
         text = "\n" * front.group(0).count("\n") + text[front.end() :]
@@ -55,6 +61,22 @@ def mask(text: str, *, mdx: bool) -> Masked:
             parts.append(len(masked) - 1)
             size = len(line)
     return Masked(masked, parts, front_matter)
+
+
+def _front_matter(text: str) -> re.Match[str] | None:
+    """The fields at the beginning; a text between two rules is none."""
+    found = _FRONT_MATTER.match(text)
+    lines = [line for line in found.group(2).split("\n") if line.strip()] if found else []
+    others = [line for line in lines if not _KEY.fullmatch(line)]
+    return found if len(others) < len(lines) and all(map(_BESIDE_KEYS.fullmatch, others)) else None
+
+
+def _title(opening: re.Match[str]) -> str:
+    """The title of an admonition as a line of text, as far in as its mark; empty if it has none."""
+    indent, words = opening.groups()
+    given = _TITLE.search(opening.group())
+    title = given.group(2) if given else _ATTRIBUTES.sub("", words).strip("[]\"': \t")
+    return indent + title if title else ""
 
 
 class _Lines:
@@ -124,7 +146,9 @@ class _Lines:
             return self._in_comment(rest)
         if opening := _ADMONITION.fullmatch(line):
             self._admonition = len(opening.group(1))
-            return ""
+            return _title(opening)
+        if len(line) <= _LONGEST_MARKUP and (opening := _DIRECTIVE.fullmatch(line)):
+            return _title(opening)
         if self._is_markup(line):
             self._below_tag = "<" in line
             return ""
@@ -134,9 +158,9 @@ class _Lines:
     def _is_markup(self, line: str) -> bool:
         if len(line) > _LONGEST_MARKUP:
             return False
-        if _DIRECTIVE.fullmatch(line) or _MODULE.match(line):
+        if _IMPORT.fullmatch(line):
             return True
-        if self._mdx and _TAG_ENDS.fullmatch(line):
+        if self._mdx and (_EXPORT.match(line) or _TAG_ENDS.fullmatch(line)):
             return True
         if "<" not in line:
             return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import repeat
 
 from lxml import etree
 
@@ -14,9 +16,14 @@ from ragstone.ingest.read.source import Source
 from ragstone.ingest.read.tables import has_header, one_line
 
 _MOST_REPEATED = 100  # cells or rows that stand for several; more is the empty rest of a sheet
-_TRANSPARENT = frozenset(
-    {"section", "frame", "text-box", "g", "index-body", "custom-shape", "body", "text", "soft-page-break"}
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_TRANSPARENT = frozenset({"section", "frame", "g", "a", "index-body", "body", "text", "soft-page-break"})
+_BOXES = frozenset(
+    """
+    text-box custom-shape rect circle ellipse polygon polyline regular-polygon path line connector measure caption
+    """.split()  # noqa: SIM905
 )
+_BOX_TAGS = tuple(f"{{*}}{name}" for name in sorted(_BOXES))
 _SKIPPED = frozenset(
     {"tracked-changes", "annotation", "note-citation", "ruby-text", "image", "object", "sequence-decls", "forms"}
 )
@@ -66,29 +73,32 @@ def _write(builder: Builder, parent: Element) -> None:
 def _write_element(builder: Builder, element: Element) -> None:
     name = local_name(element)
     if name == "h":
-        level = _attribute(element, "outline-level")
-        builder.heading(_text(element), int(level) if level.isdigit() else 1)
+        builder.heading(_text(element), _count(element, "outline-level"))
+        _write_boxes(builder, element)
     elif name == "p":
         builder.paragraph(_text(element))
-        _write_frames(builder, element)
+        _write_boxes(builder, element)
     elif name == "list":
         builder.listing(_items(element, 0))
+        _write_boxes(builder, element)
     elif name == "table":
         rows = list(_rows(element))
         builder.table(rows, header=has_header(rows))
     elif name == "frame" and _attribute(element, "class") == "title":
-        builder.heading(one_line(" ".join(_text(paragraph) for paragraph in element.iter("{*}p"))), 1)
+        builder.heading(one_line(" ".join(_paragraphs(element))), 1)
     elif name == "notes":
-        text = "\n".join(_text(paragraph) for paragraph in element.iter("{*}p")).strip()
+        text = "\n".join(_paragraphs(element)).strip()
         builder.paragraph(f"Notes: {text}" if text else "")
-    elif name in _TRANSPARENT or name.endswith("-index") or name == "table-of-content":
+    elif name in _TRANSPARENT or name in _BOXES or name.endswith("-index") or name == "table-of-content":
         _write(builder, element)
 
 
-def _write_frames(builder: Builder, paragraph: Element) -> None:
-    """Text boxes that are anchored in a paragraph."""
-    for box in paragraph.iter("{*}text-box"):
-        _write(builder, box)
+def _write_boxes(builder: Builder, element: Element) -> None:
+    """Text boxes and drawn shapes that are anchored in a paragraph or a list; each writes those inside it."""
+    around = next(element.iterancestors(*_BOX_TAGS), None)
+    for box in element.iter(*_BOX_TAGS):
+        if next(box.iterancestors(*_BOX_TAGS), None) is around:
+            _write(builder, box)
 
 
 def _items(element: Element, depth: int) -> Iterator[str]:
@@ -108,18 +118,24 @@ def _text(element: Element) -> str:
     for child in element:
         name = local_name(child)
         if name == "s":
-            count = _attribute(child, "c")
-            pieces.append(" " * min(int(count) if count.isdigit() else 1, _MOST_REPEATED))
+            pieces.append(" " * min(_count(child, "c"), _MOST_REPEATED))
         elif name == "tab":
             pieces.append("\t")
         elif name == "line-break":
             pieces.append("\n")
         elif name == "note":
             pieces.append(f" [{' '.join(one_line(_text(paragraph)) for paragraph in child.iter('{*}p'))}]")
-        elif name not in _SKIPPED and name != "frame":
+        elif name not in _SKIPPED and name not in _BOXES and name not in ("frame", "g"):
             pieces.append(_text(child))
         pieces.append(child.tail or "")
     return "".join(pieces)
+
+
+def _paragraphs(element: Element) -> Iterator[str]:
+    """The text of each paragraph, also of those in boxes; comments are left out, and notes stand where they belong."""
+    for paragraph in element.iter("{*}p"):
+        if next(paragraph.iterancestors("{*}annotation", "{*}note"), None) is None:
+            yield _text(paragraph)
 
 
 def _rows(table: Element) -> Iterator[list[str]]:
@@ -130,11 +146,11 @@ def _rows(table: Element) -> Iterator[list[str]]:
         for cell in row:
             if local_name(cell) not in ("table-cell", "covered-table-cell"):
                 continue
-            text = " ".join(_text(paragraph) for paragraph in cell.iter("{*}p"))
-            repeated = _attribute(cell, "number-columns-repeated")
-            times = int(repeated) if repeated.isdigit() else 1
+            text = " ".join(_paragraphs(cell))
+            times = _count(cell, "number-columns-repeated")
             cells.extend([text] * (times if times <= _MOST_REPEATED else 1))
-        yield cells
+        times = min(_count(row, "number-rows-repeated"), _MOST_REPEATED) if any(cells) else 1
+        yield from repeat(cells, times)
 
 
 def _write_sheet(builder: Builder, table: Element) -> None:
@@ -148,6 +164,12 @@ def _write_sheet(builder: Builder, table: Element) -> None:
             builder.paragraph(" ".join(group.pop(0)))
         builder.table(group, header=has_header(group))
         group = []
+
+
+def _count(element: Element, name: str) -> int:
+    """A positive number of few digits, else 1."""
+    value = _attribute(element, name)
+    return int(value) if _NUMBER.fullmatch(value) else 1
 
 
 def _attribute(element: Element, name: str) -> str:

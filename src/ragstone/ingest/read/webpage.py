@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 from lxml import etree
@@ -19,7 +20,13 @@ _NO_TEXT = ("script", "style", "noscript", "template", "svg", "iframe", "object"
 _AROUND_TEXT = frozenset({"nav", "footer", "button", "dialog", "menu"})
 _ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "complementary"})
 _HIDDEN = re.compile(r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden", re.IGNORECASE)
-_NOISE = re.compile(r"cookie|consent|gdpr|mw-editsection|headerlink|sr-only|visually-hidden|skip-link", re.IGNORECASE)
+_UNSEEN = re.compile(r"mw-editsection|headerlink|sr-only|visually-hidden|skip-link", re.IGNORECASE)
+# What asks visitors for their consent, by a whole word of its class, or of the id of a box.
+_BANNER = re.compile(
+    r"(?<![^\W_])(?:cookies?(?:banner|bar|consent|law|message|notice|popup)?|consent|gdpr)(?![^\W_])", re.IGNORECASE
+)
+_BOXES = frozenset({"div", "form", "aside"})
+_CONTENT = ("section", "article", "main", *(f"h{level}" for level in range(1, 7)))  # never in such a banner
 _NOISE_UP_TO = 1500  # characters; a page about cookies is longer than a banner
 _NOISE_ELEMENTS = 300
 _BLOCKS = frozenset(
@@ -30,19 +37,26 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset({"ul", "ol", "dl", "dir"})
-_MAIN_HOLDS = 0.4  # of the page's text, else the page uses the element in its own way
+# Shares of the page's text that these must hold, else the page uses the element in its own way. An article may be one
+# part of a page among others, and what is beside it is lost.
+_MAIN = ((".//main", 0.4), (".//*[@role='main']", 0.4), (".//article", 0.8))
 
 
 def read_html(source: Source) -> Reading:
     """A web page."""
     builder = Builder("text/html")
-    charset = _CHARSET.search(source.data[:4096])
-    name = charset.group(1).decode("ascii", "ignore").lower() if charset else ""
-    # By the HTML standard, a page that claims Latin-1 is in cp1252.
-    name = {"iso-8859-1": "cp1252", "us-ascii": "cp1252"}.get(name, name)
-    decoded = declared(source.data, name) if name and "utf-16" not in name else decode(source.data)
-    write_html(builder, decoded.text)
+    write_html(builder, _characters(source.data))
     return builder.build()
+
+
+def _characters(data: bytes) -> str:
+    """The page's characters, by the HTML standard: a byte order mark counts before what the page says."""
+    charset = _CHARSET.search(data[:4096])
+    name = charset.group(1).decode("ascii", "ignore").lower() if charset else ""
+    # By the same standard, a page that claims Latin-1 is in cp1252.
+    name = {"iso-8859-1": "cp1252", "us-ascii": "cp1252"}.get(name, name)
+    marked = data.startswith(codecs.BOM_UTF8)  # that of UTF-16 leaves no declaration to be found
+    return (declared(data, name) if name and "utf-16" not in name and not marked else decode(data)).text
 
 
 def write_html(builder: Builder, text: str) -> None:
@@ -60,9 +74,9 @@ def write_html(builder: Builder, text: str) -> None:
 
 def _main(body: Element) -> Element:
     whole = _length(body)
-    for path in (".//main", ".//*[@role='main']", ".//article"):
+    for path, share in _MAIN:
         found = body.findall(path)
-        if len(found) == 1 and _length(found[0]) > _MAIN_HOLDS * whole:
+        if len(found) == 1 and _length(found[0]) > share * whole:
             return found[0]
     return body
 
@@ -203,16 +217,21 @@ def _is_noise(element: Element, tag: str) -> bool:
         return True
     if tag in _AROUND_TEXT or (tag == "aside" and next(element.iterancestors("main", "article"), None) is None):
         return True
-    names = f"{get('class', '')} {get('id', '')}"
-    return len(names) > 1 and bool(_NOISE.search(names)) and _is_small(element)
+    names, identity = get("class") or "", get("id") or ""
+    if not names and not identity:
+        return False
+    if _UNSEEN.search(f"{names} {identity}"):
+        return _is_small(element, without=())
+    asks = _BANNER.search(f"{names} {identity}" if tag in _BOXES else names)
+    return asks is not None and _is_small(element, without=_CONTENT)
 
 
-def _is_small(element: Element) -> bool:
-    """Whether an element holds little text; looks at a bounded number of elements, for they may be nested."""
+def _is_small(element: Element, *, without: tuple[str, ...]) -> bool:
+    """Whether an element holds little text and none of some tags; looks at a bounded number, for they may be nested."""
     length = 0
     for number, inner in enumerate(element.iter()):
         length += len(inner.text or "") + len(inner.tail or "")
-        if number > _NOISE_ELEMENTS or length > _NOISE_UP_TO:
+        if number > _NOISE_ELEMENTS or length > _NOISE_UP_TO or inner.tag in without:
             return False
     return True
 

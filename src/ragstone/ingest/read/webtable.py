@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from lxml import etree
 
 from ragstone.ingest.read.markup import Element
@@ -9,6 +12,7 @@ from ragstone.ingest.read.markup import Element
 _LONGEST_CELL = 2000  # characters; more is a page arranged in columns
 _WIDEST_SPAN = 200  # columns or rows; browsers allow 1000, and no table for readers needs them
 _WIDEST_ROW = 500  # columns; cells behind span nothing
+_NUMBER = re.compile(r"[0-9]{1,9}")  # Python itself refuses to convert thousands of digits
 _GROUPS = ("thead", "tbody", "tfoot")
 _INLINE = frozenset(
     """
@@ -53,7 +57,7 @@ def rows_of(table: Element) -> tuple[list[list[str]], bool]:
         _fill(cells, hanging)
         rows.append(cells)
     first = _own_cells(own[0]) if own else []
-    in_head = bool(own) and own[0].getparent().tag == "thead"
+    in_head = bool(own) and next(own[0].iterancestors("thead", "table")).tag == "thead"
     header = in_head or (bool(first) and all(cell.tag == "th" for cell in first))
     return rows, header
 
@@ -72,12 +76,23 @@ def cell_text(cell: Element) -> str:
 
 
 def _own_rows(table: Element) -> list[Element]:
-    groups = [group if group.tag in _GROUPS else [group] for group in table]
+    groups = [_parts(group) if group.tag in _GROUPS else [group] for group in _parts(table)]
     return [row for group in groups for row in group if row.tag == "tr"]
 
 
 def _own_cells(row: Element) -> list[Element]:
-    return [cell for cell in row if cell.tag in ("td", "th")]
+    return [cell for cell in _parts(row) if cell.tag in ("td", "th")]
+
+
+def _parts(element: Element) -> Iterator[Element]:
+    """What stands directly in a table, a group or a row; a form around rows or cells is no part of a table."""
+    waiting = list(reversed(element))
+    while waiting:
+        part = waiting.pop()
+        if part.tag == "form":
+            waiting.extend(reversed(part))
+        else:
+            yield part
 
 
 def _fill(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
@@ -91,4 +106,4 @@ def _fill(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
 
 def _span(cell: Element, name: str) -> int:
     value = cell.get(name) or "1"
-    return min(int(value), _WIDEST_SPAN) or 1 if value.isascii() and value.isdigit() else 1
+    return min(int(value), _WIDEST_SPAN) or 1 if _NUMBER.fullmatch(value) else 1

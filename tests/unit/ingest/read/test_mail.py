@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sample_files import docx, mail
 
 from ragstone.ingest.read import Limits, read
@@ -23,10 +24,35 @@ def test_encoded_subjects_are_decoded() -> None:
     assert read(Path("a.eml"), mail("x", subject="Prüfung für 東京")).title == "Prüfung für 東京"
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "cp1252"])
+def test_letters_that_a_header_holds_unencoded_are_read(charset: str) -> None:
+    lines = (
+        "From: Jörg <j@example.org>\nSubject: Größe der Räume im Büro\nContent-Type: text/plain; name=Maß.txt\n\nHallo"
+    )
+    reading = read(Path("a.eml"), lines.encode(charset))
+    assert reading.title == "Größe der Räume im Büro"
+    assert "From: Jörg <j@example.org>" in reading.text
+    assert "Attachment: Maß.txt" in reading.text
+
+
 def test_the_plain_text_is_preferred_over_its_html_twin() -> None:
     text = read(Path("a.eml"), mail("Plain words.", html="<p>HTML words.</p>")).text
     assert "Plain words." in text
     assert "HTML words." not in text
+
+
+def test_a_file_attached_to_the_html_twin_is_read_with_the_plain_text() -> None:
+    data = (
+        b"From: a\nSubject: s\nContent-Type: multipart/alternative; boundary=a\n\n"
+        b"--a\nContent-Type: text/plain\n\nSee below.\n"
+        b"--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>HTML words.</p>\n"
+        b"--b\nContent-Type: image/png\nContent-Disposition: inline; filename=logo.png\n\nx\n"
+        b"--b\nContent-Type: text/plain\nContent-Disposition: inline; filename=fee.txt\n\nThe fee is 990 EUR.\n"
+        b"--b--\n--a--\n"
+    )
+    reading = read(Path("a.eml"), data)
+    bodies = [reading.text[block.start : block.end] for block in reading.blocks]
+    assert bodies[2:] == ["See below.", "Attachment: fee.txt", "The fee is 990 EUR."]
 
 
 def test_a_message_of_html_alone_is_read() -> None:

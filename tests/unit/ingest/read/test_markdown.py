@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ragstone.domain import Reading
 from ragstone.ingest.read import read
 
@@ -57,6 +59,24 @@ def test_a_rule_at_the_beginning_is_no_front_matter() -> None:
     assert ("paragraph", "text") in blocks(md("---\n\ntext\n"))
 
 
+@pytest.mark.parametrize("beginning", ["\n# Refunds\n\n", "", "# Refunds\n\n- ", "Note: this holds from May.\n\n"])
+def test_a_text_between_two_rules_at_the_beginning_is_kept(beginning: str) -> None:
+    found = blocks(md(f"---\n{beginning}The refund period is 30 days.\n\n---\n\n# Returns\n"))
+    assert any("The refund period is 30 days." in body for _, body in found)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "---\n# by hand\ntitle: Guide\n\ntags:\n- a\n- b\nlast updated: 2024\nsummary: >\n  Two\n  lines\n---\n",
+        '+++\ntitle = "Guide"\ntags = [\n  "a",\n]\n[extra]\nweight = 3\n+++\n',
+    ],
+)
+def test_front_matter_may_have_lists_comments_and_blank_lines(fields: str) -> None:
+    reading = md(f"{fields}\ntext\n")
+    assert (reading.title, blocks(reading)) == ("Guide", [("paragraph", "text")])
+
+
 def test_the_first_heading_is_the_title_when_front_matter_has_none() -> None:
     assert md("intro\n\n# Guide\n\ntext\n").title == "Guide"
 
@@ -92,6 +112,43 @@ def test_lines_of_tags_imports_and_fences_of_notes_are_no_blocks() -> None:
 def test_the_content_of_an_indented_note_is_prose() -> None:
     text = '!!! note "Mind"\n    Some words.\n\n    - item\n\nAfter.\n'
     assert [kind for kind, _ in blocks(md(text))] == ["paragraph", "list", "paragraph"]
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        '??? question "How to reset it"',
+        '??? "How to reset it"',
+        "!!! note inline 'How to reset it'",
+        '=== "How to reset it"',
+        "::: warning How to reset it",
+        ":::tip[How to reset it]",
+        '::: {.callout-note title="How to reset it"}',
+        ":::{note} How to reset it",
+    ],
+)
+def test_the_title_of_a_note_is_text(opening: str) -> None:
+    assert blocks(md(f"Intro.\n\n{opening}\n\n")) == [("paragraph", "Intro."), ("paragraph", opening)]
+
+
+@pytest.mark.parametrize("opening", ["!!! note", '!!! note ""', ":::", "::: warning", ":::{note}", ":::note{.wide}"])
+def test_the_mark_of_a_note_without_a_title_is_no_block(opening: str) -> None:
+    assert blocks(md(f"Intro.\n\n{opening}\n\nAfter.\n")) == [("paragraph", "Intro."), ("paragraph", "After.")]
+
+
+def test_a_mark_with_blanks_alone_behind_it_is_no_note() -> None:
+    assert blocks(md("Title\n=== \n\n!!! \n")) == [("heading", "Title\n==="), ("paragraph", "!!!")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import users from the legacy system, which takes 2 hours.",
+        "export default settings from the menu.",
+    ],
+)
+def test_prose_that_begins_like_a_module_is_kept(line: str) -> None:
+    assert blocks(md(f"Last step.\n\n{line}\n")) == [("paragraph", "Last step."), ("paragraph", line)]
 
 
 def test_markdown_in_components_of_mdx_is_read() -> None:

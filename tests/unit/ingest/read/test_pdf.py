@@ -98,6 +98,39 @@ def test_running_headers_and_page_numbers_are_said_once() -> None:
     assert "\n5" not in text
 
 
+def edged(top: str, bottom: str, words: str = "Some words stand here.") -> Any:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 11)
+        for y, text in ((810, top), (500, words), (30, bottom)):
+            canvas.drawString(72, y, text)
+
+    return draw
+
+
+def test_edge_lines_that_differ_in_a_figure_are_kept() -> None:
+    text = opened(*(edged(f"Invoice 2024-{117 + 13 * i}", f"Total: {250 + 37 * i} EUR") for i in range(5))).text
+    assert all(f"Invoice 2024-{117 + 13 * i}" in text and f"Total: {250 + 37 * i} EUR" in text for i in range(5))
+
+
+def test_years_that_go_on_from_page_to_page_are_kept() -> None:
+    text = opened(*(edged(f"Annual report {year}", "Sales went well.") for year in range(2019, 2024))).text
+    assert all(f"Annual report {year}" in text for year in range(2019, 2024))
+
+
+def test_a_footer_that_counts_pages_is_said_once() -> None:
+    text = opened(*(edged(f"Sales of {word}", f"Rev. 7 | {i + 3} / 12") for i, word in enumerate("abcde"))).text
+    assert text.count("Rev. 7") == 1
+
+
+def test_lone_page_numbers_that_begin_high_are_said_once() -> None:
+    text = opened(*(edged(f"Sales of {word}", str(1023 + i)) for i, word in enumerate("abcde"))).text
+    assert [str(1023 + i) in text for i in range(5)] == [True, False, False, False, False]
+
+
+def test_a_lone_figure_far_from_the_pages_number_is_kept() -> None:
+    assert "1500" in opened(edged("1500", "customers use our product.")).text
+
+
 def statement(canvas: Canvas) -> None:
     canvas.setFont("Helvetica-Bold", 8)
     canvas.drawCentredString(360, 700, "Three Months Ended")

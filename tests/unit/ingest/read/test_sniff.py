@@ -31,6 +31,9 @@ def sniffed(name: str, content: bytes) -> str:
         ("page", b"  <!DOCTYPE html><html></html>", "text/html"),
         ("wrong.docx", b"<html><body>saved as</body></html>", "text/html"),
         ("report.txt", b"%PDF-1.7\n...", "application/pdf"),
+        ("report.pdf", b"garbage\n%PDF-1.7\n...", "application/pdf"),
+        ("report", b"garbage\n%PDF-1.7\n" + bytes(range(32)), "application/pdf"),
+        ("formats.md", b"# PDF\n\nA PDF file begins with `%PDF-1.7`.\n", "text/markdown"),
         (
             "a.docx",
             sample_files.docx(lambda document: document.add_paragraph("x")),

@@ -117,3 +117,14 @@ def test_srt_subtitles_are_read_without_times() -> None:
         Path("a.srt"), b"1\n00:00:01,000 --> 00:00:02,000\nHello.\n\n2\n00:00:02,000 --> 00:00:03,000\nBye.\n"
     )
     assert reading.text == "Hello. Bye."
+
+
+def test_a_blank_line_inside_a_cue_hides_nothing() -> None:
+    first = "1\n00:00:01,000 --> 00:00:04,000\nFirst line.\n\nNOTE the code:\n\n4711\n\nNext:\n5\n\n"
+    reading = read(Path("a.srt"), f"{first}2\n\n00:00:05,000 --> 00:00:06,000\nBye.\n".encode())
+    assert reading.text == "First line. NOTE the code: 4711 Next: 5 Bye."
+
+
+def test_cues_with_whole_seconds_are_read() -> None:
+    reading = read(Path("a.srt"), b"1\n00:00:01 --> 00:00:04\nHello.\n\n2\n\n00:00:05-->00:00:06\nBye.\n")
+    assert reading.text == "Hello. Bye."

@@ -50,6 +50,8 @@ def test_headings_paragraphs_lists_code_and_tables_become_blocks() -> None:
         "<div aria-hidden=true>secret</div>",
         "<div class='cookie-banner'>We use cookies <button>OK</button></div>",
         "<div role=navigation>Home</div>",
+        "<div id=cookieConsent>We use cookies</div>",
+        "<p class='gdpr_notice'>We use cookies</p>",
         "<aside>Advert</aside>",
         "<!-- comment -->",
         "<template>later</template>",
@@ -66,8 +68,29 @@ def test_a_long_section_about_cookies_is_content() -> None:
     assert "Butter" in html(f"<div class='cookies'><p>{words}</p></div>").text
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<section id=cookies><h2>Cookies</h2><p>The session lasts 31 days.</p></section>",
+        "<section id=informed-consent><p>The session lasts 31 days.</p></section>",
+        "<div class=section id=cookies><h2>Cookies</h2><p>The session lasts 31 days.</p></div>",
+        "<dl><dt id=Request.cookies>cookies<dd id=gdpr>The session lasts 31 days.</dl>",
+        "<h2 class=consent>The session lasts 31 days.</h2>",
+        "<p class=consented>The session lasts 31 days.</p>",
+    ],
+)
+def test_a_short_section_about_cookies_or_consent_is_content(content: str) -> None:
+    assert "31 days" in html(f"<p>Words.</p>{content}").text
+
+
 def test_the_main_element_is_preferred_when_it_holds_the_text() -> None:
     assert html("<div>Shop now</div><main><p>" + "The article. " * 20 + "</p></main>").text.startswith("The article")
+
+
+def test_a_section_beside_the_only_article_is_content() -> None:
+    sections = "<article><p>" + "Welcome. " * 20 + "</p></article><section><p>The licence costs 99 EUR.</p>{}</section>"
+    assert "99 EUR" in html(sections.format("<p>Other words.</p>" * 4)).text
+    assert "Shop now" not in html(f"<div>Shop now</div>{sections.format('').partition('<section>')[0]}").text
 
 
 def test_a_note_inside_an_article_stays() -> None:
@@ -89,6 +112,20 @@ def test_a_cell_over_several_rows_is_said_in_each_and_a_title_over_several_colum
         "| 2023 | 1 | 2 |",
         "| 2023 | 3 | 4 |",
     ]
+
+
+@pytest.mark.parametrize("span", ["1" * 5000, "\u00b2", "-1", "0"])
+def test_a_nonsensical_span_is_none(span: str) -> None:
+    reading = html(f"<table><tr><th>Name<th>Age</tr><tr><td colspan={span}>Bob<td>42</tr></table>")
+    assert reading.text.split("\n")[2] == "| Bob | 42 |"
+
+
+def test_a_form_around_rows_or_cells_does_not_hide_them() -> None:
+    reading = html(
+        "<table><thead><form><tr><th>Name<th>Age</tr></form></thead>"
+        "<tr><form action=x><td>Bob</td><td>42</td></form></tr><form><tr><td>Eve</td><td>37</td></tr></form></table>"
+    )
+    assert reading.text.split("\n") == ["| Name | Age |", "| --- | --- |", "| Bob | 42 |", "| Eve | 37 |"]
 
 
 def test_a_list_with_code_inside_keeps_its_order() -> None:
@@ -116,6 +153,10 @@ def test_the_declared_encoding_is_used(declaration: str, encoding: str) -> None:
 
 def test_a_page_that_claims_latin_1_is_in_windows_1252() -> None:
     assert read(Path("a.html"), b"<meta charset=iso-8859-1><p>\x93quoted\x94</p>").text == "“quoted”"
+
+
+def test_a_byte_order_mark_counts_before_the_declared_encoding() -> None:
+    assert html("\ufeff<meta charset=iso-8859-1><p>Größe</p>").text == "Größe"
 
 
 def test_an_xml_declaration_does_no_harm() -> None:
