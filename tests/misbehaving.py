@@ -116,6 +116,10 @@ class Misbehaving:
 
     async def _kill(self) -> None:
         if self._server:
+            # What was accepted and is not yet opened when its server is closed, asyncio leaves open for ever.
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener)
+            await asyncio.sleep(0.005)
             self._server.close()
         quiet = 0
         while quiet < 5:  # looks in a row: what was accepted in this very moment comes in a little later
