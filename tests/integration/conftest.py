@@ -1,12 +1,22 @@
-"""Homes of embedded servers for tests that start, end and kill one of their own."""
+"""A look past all policies, and homes of embedded servers for tests that start, end and kill one of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from embedded_users import fresh_home, open_folder
+from places import superuser
+
+from ragstone.storage.embedded import EmbeddedServer
+
+
+@pytest.fixture
+def admin(server: EmbeddedServer, database_name: str) -> Iterator[psycopg.Connection]:
+    with superuser(server, database_name) as connection:
+        yield connection
 
 
 @pytest.fixture

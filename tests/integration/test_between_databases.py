@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import psycopg
@@ -49,12 +49,6 @@ HAND_IN = "INSERT INTO ragstone.task (tenant_id, kind, subject_id) SELECT %s, 'i
 
 class Killed(BaseException):
     pass
-
-
-@pytest.fixture
-def admin(server: EmbeddedServer, database_name: str) -> Iterator[psycopg.Connection]:
-    with superuser(server, database_name) as connection:
-        yield connection
 
 
 @pytest.fixture

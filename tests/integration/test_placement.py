@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import count, pairwise
 
@@ -33,12 +33,6 @@ pytestmark = pytest.mark.anyio
 _numbers = count()
 
 EVERYWHERE = ("own-partition", "shared", "own-database:acme", "own-partition", "own-database:acme", "main")
-
-
-@pytest.fixture
-def admin(server: EmbeddedServer, database_name: str) -> Iterator[psycopg.Connection]:
-    with superuser(server, database_name) as connection:
-        yield connection
 
 
 @pytest.fixture

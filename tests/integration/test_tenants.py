@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -47,12 +47,6 @@ pytestmark = pytest.mark.anyio
 
 PLACEMENTS = ("shared", "own-partition", "own-database:guests")
 ROUNDS = 5  # kills
-
-
-@pytest.fixture
-def admin(server: EmbeddedServer, database_name: str) -> Iterator[psycopg.Connection]:
-    with superuser(server, database_name) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from ragstone.domain import (
     AnswerOptions,
@@ -79,7 +79,14 @@ class CompoundFilter(BaseModel):
     filters: Annotated[list[AnyFilter], Field(max_length=MAX_CONDITIONS, fail_fast=True)]
 
 
-AnyFilter: TypeAlias = Annotated[ComparisonFilter | CompoundFilter, Field(union_mode="left_to_right")]
+def _kind(given: object) -> str:
+    """Which filter it is to be, so that a client is told what is wrong with that one and not with the other."""
+    return "compound" if isinstance(given, dict) and given.get("type") in ("and", "or") else "comparison"
+
+
+AnyFilter: TypeAlias = Annotated[
+    Annotated[ComparisonFilter, Tag("comparison")] | Annotated[CompoundFilter, Tag("compound")], Discriminator(_kind)
+]
 
 
 class HybridWeights(BaseModel):

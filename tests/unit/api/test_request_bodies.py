@@ -22,6 +22,21 @@ def listed(model: type[BaseModel], /, **fields: object) -> object:
 
 
 @pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"type": "or", "filters": [EQUAL] * MANY}, "at most 200 items"),
+        ({"type": "equal", "key": "a", "value": 1}, "should be 'eq', 'ne'"),
+        ({"type": "and"}, "Field required"),
+        ("a = 1", "valid dictionary"),
+    ],
+)
+def test_a_filter_is_told_what_is_wrong_with_its_own_kind(given: object, said: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        SearchRequest.model_validate({"query": "x", "filters": given})
+    assert said in raised.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
     ("model", "fields"),
     [
         listed(ResponseRequest, input="x", include=[1] * MANY),
